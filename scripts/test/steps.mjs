@@ -1,0 +1,105 @@
+import { existsSync, readdirSync } from "node:fs"
+import { join } from "node:path"
+import { build } from "../build.mjs"
+import { checkDocs, documentedFiles } from "../docs/DocCheck.mjs"
+import { checkPackages } from "../packages/PackageCheck.mjs"
+import { runNode } from "../Subprocess.mjs"
+import { packageBin, root } from "../Workspace.mjs"
+import { counted, single, skipped } from "./Step.mjs"
+import { vitest } from "./Vitest.mjs"
+
+/** @typedef {import("./Step.mjs").Step} Step */
+
+/**
+ * The type tests' runner does not read the native compiler's API, so the types are tested with the compilers that users
+ * of older TypeScript versions have; the `types` step covers the newest.
+ *
+ * @param {string} version
+ * @returns {Step}
+ */
+const typeTests = (version) => ({
+  name: `types-${version}`,
+  title: `type tests (TypeScript ${version})`,
+  run: async () => {
+    const finished = await runNode([packageBin("tstyche")], {
+      env: {
+        TSTYCHE_TYPESCRIPT_MODULE: import.meta.resolve(`typescript-${version}`),
+        TSTYCHE_NO_COLOR: "1",
+        TSTYCHE_NO_INTERACTIVE: "1"
+      }
+    })
+    const assertions = /^Assertions:.*$/m.exec(finished.output)?.[0] ?? ""
+    /** @param {string} outcome */
+    const count = (outcome) => Number(new RegExp(`(\\d+) ${outcome}`).exec(assertions)?.[1] ?? 0)
+    return counted(finished, { passed: count("passed"), failed: count("failed"), skipped: count("skipped") })
+  }
+})
+
+/** @returns {Promise<import("./Step.mjs").Outcome>} */
+const runExamples = async () => {
+  const folder = join(root, "packages", "examples", "src")
+  const files = existsSync(folder) ? readdirSync(folder).filter((file) => file.endsWith(".ts")).sort() : []
+  if (files.length === 0) return skipped("packages/examples/src has no programs yet")
+  let failed = 0
+  let output = ""
+  for (const file of files) {
+    const finished = await runNode([join(folder, file)], { timeoutMillis: 60_000 })
+    if (finished.code === 0) continue
+    failed++
+    output += `packages/examples/src/${file} (exit code ${finished.code})\n${finished.output}\n`
+  }
+  return { passed: files.length - failed, failed, skipped: 0, output }
+}
+
+/** @returns {Promise<import("./Step.mjs").Outcome>} */
+const runDemo = async () => {
+  const program = join(root, "packages", "cli", "src", "bin.ts")
+  if (!existsSync(program)) return skipped("packages/cli has no src/bin.ts yet")
+  const finished = await runNode([program, "demo", "--json"], { timeoutMillis: 60_000 })
+  if (finished.code !== 0) return single(finished)
+  try {
+    JSON.parse(finished.stdout)
+    return single(finished)
+  } catch {
+    return single({
+      ...finished,
+      code: 1,
+      output: `demo --json printed something that is not JSON:\n${finished.output}`
+    })
+  }
+}
+
+/** @type {ReadonlyArray<Step>} */
+export const steps = [
+  {
+    name: "format",
+    title: "format",
+    run: async () => single(await runNode([packageBin("dprint"), "check", "--list-different"]))
+  },
+  {
+    name: "lint",
+    title: "lint",
+    run: async () => single(await runNode([packageBin("oxlint"), "--deny-warnings", "--format=unix"]))
+  },
+  {
+    name: "types",
+    title: "types",
+    run: async () => single(await runNode([packageBin("typescript", "tsc"), "-p", "tsconfig.json"]))
+  },
+  typeTests("5.9"),
+  typeTests("6.0"),
+  {
+    name: "unit",
+    title: "unit and wire tests",
+    alone: true,
+    run: async () => {
+      const { counts, finished } = await vitest("unit", [])
+      return counted(finished, counts)
+    }
+  },
+  { name: "docs", title: "doc examples", run: () => checkDocs(documentedFiles()) },
+  { name: "build", title: "build", run: async () => single(await build()) },
+  { name: "packages", title: "packed packages", needs: ["build"], run: checkPackages },
+  { name: "examples", title: "example programs", run: runExamples },
+  { name: "demo", title: "demo", alone: true, run: runDemo }
+]
