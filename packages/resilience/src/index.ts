@@ -1,0 +1,8 @@
+export * as Attempt from "./Attempt.ts"
+export * as AttemptTimeout from "./AttemptTimeout.ts"
+export * as Deadline from "./Deadline.ts"
+export * as Fallback from "./Fallback.ts"
+export * as OptionCheck from "./OptionCheck.ts"
+export * as Retry from "./Retry.ts"
+export * as RetrySchedule from "./RetrySchedule.ts"
+export * as Verdict from "./Verdict.ts"

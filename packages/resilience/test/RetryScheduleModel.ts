@@ -1,0 +1,70 @@
+import type * as RetrySchedule from "@effect-claude/resilience/RetrySchedule"
+import type * as Verdict from "@effect-claude/resilience/Verdict"
+
+/** One failure as the model sees it; all times in milliseconds. */
+export interface Step {
+  readonly kind: Verdict.RetryKind | "stop"
+  readonly after: number | undefined
+}
+
+export interface Options {
+  readonly attempts: number
+  readonly jitter: RetrySchedule.Jitter
+  readonly base: number
+  readonly cap: number
+  readonly factor: number | undefined
+  readonly kinds: Partial<Record<Verdict.RetryKind, { readonly base: number; readonly attempts: number }>>
+  readonly serverWaitJitter: number
+  readonly maxWait: number
+}
+
+interface Range {
+  readonly least: number
+  readonly most: number
+}
+
+/**
+ * What the schedule may do, told without its code: a range for the backoff from the definition of each jitter, then the
+ * promises one by one. `failures` is everything that failed so far, the failure in question last.
+ */
+export const allowed = (options: Options, failures: ReadonlyArray<Step>, remaining: number): {
+  readonly mayStop: boolean
+  readonly mayRetry: Range | undefined
+} => {
+  const last = failures.at(-1)
+  const onlyStop = { mayStop: true, mayRetry: undefined }
+  if (last === undefined || last.kind === "stop") return onlyStop
+  const ofKind = options.kinds[last.kind]
+  if (failures.length >= options.attempts) return onlyStop
+  if (ofKind !== undefined && failures.filter(({ kind }) => kind === last.kind).length >= ofKind.attempts) {
+    return onlyStop
+  }
+  const after = last.after ?? 0
+  if (after > options.maxWait || after >= remaining) return onlyStop
+
+  const backoff = backoffRange(options, ofKind?.base ?? options.base, failures.length)
+  if (backoff.least >= remaining) return onlyStop
+  return {
+    mayStop: backoff.most >= remaining,
+    mayRetry: {
+      least: Math.max(after, backoff.least),
+      most: Math.min(Math.max(backoff.most, after * (1 + options.serverWaitJitter)), remaining)
+    }
+  }
+}
+
+const backoffRange = (options: Options, base: number, retry: number): Range => {
+  let ceiling = base
+  for (let i = 1; i < retry && ceiling < options.cap; i++) ceiling *= options.factor ?? 2
+  ceiling = Math.min(ceiling, options.cap)
+  switch (options.jitter) {
+    case "none":
+      return { least: ceiling, most: ceiling }
+    case "equal":
+      return { least: ceiling / 2, most: ceiling }
+    case "full":
+      return { least: 0, most: ceiling }
+    case "decorrelated":
+      return { least: base, most: options.cap }
+  }
+}
