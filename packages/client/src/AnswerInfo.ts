@@ -1,0 +1,137 @@
+/**
+ * What is known of an answer beside its content: who gave it, after how many attempts, with which request id, and what the
+ * rate limits looked like.
+ *
+ * **Details**
+ *
+ * Carried by the message itself, and by the `message_start` event of a stream, under a symbol: it survives a spread
+ * (`{ ...message }`) and never shows up in JSON.
+ *
+ * **Example** (Seeing where an answer came from)
+ *
+ * ```ts
+ * import * as AnswerInfo from "@effect-claude/client/AnswerInfo"
+ * import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
+ * import { ClaudeService } from "@effect-claude/client/ClaudeService"
+ * import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
+ * import * as Fault from "@effect-claude/testing/Fault"
+ * import * as Reply from "@effect-claude/testing/Reply"
+ * import { assert } from "@effect/vitest"
+ * import * as Effect from "effect/Effect"
+ *
+ * const Claude = ClaudeTest.script([Fault.overloaded(), Reply.text("Hello from the smaller model")]).pipe(
+ *   ClaudeLayer.withFallback({ models: ["claude-haiku-5-5"] })
+ * )
+ * const program = Effect.gen(function*() {
+ *   const claude = yield* ClaudeService
+ *   const message = yield* claude.createMessage({
+ *     model: "claude-sonnet-5-5",
+ *     max_tokens: 100,
+ *     messages: [{ role: "user", content: "Hello" }]
+ *   })
+ *   return AnswerInfo.of(message)
+ * })
+ *
+ * const info = await Effect.runPromise(program.pipe(Effect.provide(Claude)))
+ * assert.deepStrictEqual(info.source, { _tag: "Model", model: "claude-haiku-5-5" })
+ * assert.deepStrictEqual(info.passedOver.map(({ error }) => error._tag), ["OverloadedError"])
+ * ```
+ *
+ * @since 0.1.0
+ */
+import type { ClaudeError } from "./ClaudeError.ts"
+import type { RateLimits } from "./RateLimits.ts"
+
+/**
+ * Who gave an answer: the model that was asked for, another model, or a static answer of the program's own.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Source =
+  | { readonly _tag: "Requested" }
+  | { readonly _tag: "Model"; readonly model: string }
+  | { readonly _tag: "Static" }
+
+/**
+ * A target that was asked before the one that answered, and why it did not.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PassedOver {
+  readonly target: string
+  readonly error: ClaudeError
+}
+
+/**
+ * What is known of an answer beside its content.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AnswerInfo {
+  readonly source: Source
+  /** The targets asked before, in order. Empty when the first one answered. */
+  readonly passedOver: ReadonlyArray<PassedOver>
+  /** The attempt that succeeded, 1-based, counted by the retry layer next to the client. */
+  readonly attempt: number
+  readonly requestId: string | undefined
+  readonly rateLimits: RateLimits | undefined
+}
+
+/**
+ * The key under which a message, or a `message_start` event, carries its {@link AnswerInfo}.
+ *
+ * @category symbols
+ * @since 0.1.0
+ */
+export const Key: unique symbol = Symbol.for("@effect-claude/client/AnswerInfo")
+
+const unknown: AnswerInfo = {
+  source: { _tag: "Requested" },
+  passedOver: [],
+  attempt: 1,
+  requestId: undefined,
+  rateLimits: undefined
+}
+
+/**
+ * What is known of this answer. For one that carries nothing (made by hand, or read back from JSON): asked for, first
+ * attempt.
+ *
+ * **Example** (Asking a message that is none of ours)
+ *
+ * ```ts
+ * import * as AnswerInfo from "@effect-claude/client/AnswerInfo"
+ * import { assert } from "@effect/vitest"
+ *
+ * assert.strictEqual(AnswerInfo.of({}).attempt, 1)
+ * ```
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const of = (answer: object): AnswerInfo => Key in answer ? answer[Key] as AnswerInfo : unknown
+
+/**
+ * The same answer, carrying more. What it carried before and is not named stays.
+ *
+ * **Example** (Marking an answer of the program's own)
+ *
+ * ```ts
+ * import * as AnswerInfo from "@effect-claude/client/AnswerInfo"
+ * import { assert } from "@effect/vitest"
+ *
+ * const answer = AnswerInfo.annotate({ text: "We are busy" }, { source: { _tag: "Static" } })
+ * assert.strictEqual(AnswerInfo.of(answer).source._tag, "Static")
+ * assert.strictEqual(JSON.stringify(answer), `{"text":"We are busy"}`)
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const annotate = <A extends object>(answer: A, info: Partial<AnswerInfo>): A => ({
+  ...answer,
+  [Key]: { ...of(answer), ...info }
+})

@@ -1,0 +1,17 @@
+/**
+ * Claude for Effect programs: every failure a tagged error, every policy a layer.
+ *
+ * @since 0.1.0
+ */
+export * as AnswerInfo from "./AnswerInfo.ts"
+export * as AnthropicClient from "./AnthropicClient.ts"
+export * as Classification from "./Classification.ts"
+export * from "./ClaudeError.ts"
+export * as ClaudeLayer from "./ClaudeLayer.ts"
+export * as ClaudeSchedule from "./ClaudeSchedule.ts"
+export * from "./ClaudeService.ts"
+export * as MessageEvents from "./MessageEvents.ts"
+export * as Models from "./Models.ts"
+export * as RateLimits from "./RateLimits.ts"
+export * as RequestCheck from "./RequestCheck.ts"
+export * as SdkFailure from "./SdkFailure.ts"

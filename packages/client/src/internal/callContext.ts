@@ -1,0 +1,39 @@
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as Stream from "effect/Stream"
+import type { ClaudeError } from "../ClaudeError.ts"
+import type { MessageEvent } from "../MessageEvents.ts"
+
+/**
+ * The last failure of an attempt within a call. The deadline layer opens the record and tells it in its own error; the
+ * layer that owns the attempts writes to it.
+ */
+export interface FailureRecord {
+  last: ClaudeError | undefined
+}
+
+export const LastFailure = Context.Reference<FailureRecord | undefined>("@effect-claude/client/internal/LastFailure", {
+  defaultValue: () => undefined
+})
+
+/**
+ * What wraps each attempt of a call: set by the telemetry layer outside, applied by the layer that owns the attempts, so
+ * that a span of the call can have a child for each attempt wherever the two stand.
+ */
+export interface AttemptObserver {
+  readonly effect: <A>(
+    attempt: number,
+    model: string,
+    effect: Effect.Effect<A, ClaudeError>
+  ) => Effect.Effect<A, ClaudeError>
+  readonly stream: (
+    attempt: number,
+    model: string,
+    stream: Stream.Stream<MessageEvent, ClaudeError>
+  ) => Stream.Stream<MessageEvent, ClaudeError>
+}
+
+export const CurrentAttemptObserver = Context.Reference<AttemptObserver | undefined>(
+  "@effect-claude/client/internal/CurrentAttemptObserver",
+  { defaultValue: () => undefined }
+)

@@ -1,0 +1,129 @@
+import { CurrentAttempt } from "@effect-claude/resilience/Attempt"
+import * as AttemptTimeout from "@effect-claude/resilience/AttemptTimeout"
+import * as OptionCheck from "@effect-claude/resilience/OptionCheck"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import { AttemptTimeoutError, type PartialAnswer } from "../../ClaudeError.ts"
+import { type ClaudeServiceShape, HeadersTimeout } from "../../ClaudeService.ts"
+import * as MessageEvents from "../../MessageEvents.ts"
+import type { PolicyLayer } from "./PolicyLayer.ts"
+
+/**
+ * The clocks of `withAttemptTimeout`, which describes them. At least one is needed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AttemptTimeoutOptions {
+  readonly headers?: Duration.Input | undefined
+  readonly firstEvent?: Duration.Input | undefined
+  readonly idle?: Duration.Input | undefined
+  readonly attempt?: Duration.Input | undefined
+  readonly stream?: Duration.Input | undefined
+}
+
+type Limits = { readonly [K in keyof AttemptTimeoutOptions]?: Duration.Duration }
+
+const owner = "ClaudeLayer.withAttemptTimeout"
+const names = ["headers", "firstEvent", "idle", "attempt", "stream"] as const
+
+const check = (options: AttemptTimeoutOptions): Limits => {
+  const limits: { -readonly [K in keyof Limits]: Limits[K] } = {}
+  for (const name of names) {
+    const value = options[name]
+    if (value !== undefined) limits[name] = OptionCheck.duration(owner, name, value, { positive: true })
+  }
+  if (Object.keys(limits).length === 0) {
+    throw new RangeError(`${owner}: set at least one of ${names.map((name) => `"${name}"`).join(", ")}`)
+  }
+  const whole = limits.stream ?? limits.attempt
+  const wholeName = limits.stream === undefined ? "attempt" : "stream"
+  for (const name of ["firstEvent", "idle"] as const) {
+    const limit = limits[name]
+    if (limit !== undefined && whole !== undefined && Duration.isGreaterThan(limit, whole)) {
+      throw new RangeError(
+        `${owner}: option "${name}" (${Duration.format(limit)}) must not be longer than "${wholeName}" (${
+          Duration.format(whole)
+        })`
+      )
+    }
+  }
+  if (
+    limits.headers !== undefined && limits.attempt !== undefined
+    && Duration.isGreaterThan(limits.headers, limits.attempt)
+  ) {
+    throw new RangeError(
+      `${owner}: option "headers" (${Duration.format(limits.headers)}) must not be longer than "attempt" (${
+        Duration.format(limits.attempt)
+      })`
+    )
+  }
+  return limits
+}
+
+const what = {
+  headers: "No headers arrived",
+  firstEvent: "No event arrived",
+  idle: "Nothing arrived",
+  attempt: "The attempt did not end"
+}
+
+const timedOut = (
+  phase: AttemptTimeoutError["phase"],
+  limit: Duration.Duration,
+  model: string,
+  attempt: number,
+  partial?: PartialAnswer
+): AttemptTimeoutError =>
+  new AttemptTimeoutError({
+    message: `${what[phase]} within ${Duration.format(limit)}`,
+    phase,
+    limit,
+    model,
+    attempt,
+    ...(partial === undefined ? undefined : { partial })
+  })
+
+export const attemptTimeout = (options: AttemptTimeoutOptions): PolicyLayer => {
+  const limits = check(options)
+  const { attempt: whole, headers } = limits
+
+  const limitEffect = <A, E>(model: string, effect: Effect.Effect<A, E>): Effect.Effect<A, E | AttemptTimeoutError> => {
+    const withHeaders = headers === undefined ? effect : Effect.provideService(effect, HeadersTimeout, headers)
+    return whole === undefined ? withHeaders : AttemptTimeout.withAttemptTimeoutOrElse(withHeaders, {
+      duration: whole,
+      orElse: ({ limit }) =>
+        Effect.flatMap(CurrentAttempt, (attempt) => Effect.fail(timedOut("attempt", limit, model, attempt)))
+    })
+  }
+
+  const limitStream: (inner: ClaudeServiceShape) => ClaudeServiceShape["streamMessage"] = (inner) => (request, call) =>
+    Stream.unwrap(Effect.map(CurrentAttempt, (attempt) => {
+      const accumulator = MessageEvents.makeAccumulator()
+      const stream = Stream.map(inner.streamMessage(request, call), (event) => {
+        accumulator.add(event)
+        return event
+      })
+      return AttemptTimeout.streamWithTimeouts(
+        headers === undefined ? stream : Stream.provideService(stream, HeadersTimeout, headers),
+        {
+          firstEvent: limits.firstEvent,
+          idle: limits.idle,
+          attempt: limits.stream ?? whole,
+          isEvent: (event: MessageEvents.MessageEvent) => !MessageEvents.isPing(event),
+          onTimeout: (phase, limit) => timedOut(phase, limit, request.model, attempt, accumulator.partial())
+        }
+      )
+    }))
+
+  return {
+    name: "attemptTimeout",
+    options: limits,
+    wrap: (inner) => ({
+      createMessage: (request, call) => limitEffect(request.model, inner.createMessage(request, call)),
+      countTokens: (request, call) => limitEffect(request.model, inner.countTokens(request, call)),
+      streamMessage: limitStream(inner)
+    })
+  }
+}

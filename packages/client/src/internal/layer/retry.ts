@@ -1,0 +1,32 @@
+import * as Retry from "@effect-claude/resilience/Retry"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import type { ClaudeError } from "../../ClaudeError.ts"
+import { isContent, isPing } from "../../MessageEvents.ts"
+import { observeAttempts } from "./attempts.ts"
+import type { PolicyLayer } from "./PolicyLayer.ts"
+
+/** The schedule, ended by a `Stop` before its own step, so that not even its `tap` sees a retry that must not be. */
+const whileRetryable = <Output>(
+  schedule: Schedule.Schedule<Output, ClaudeError>
+): Schedule.Schedule<Output | undefined, ClaudeError> =>
+  Schedule.fromStep(
+    Effect.map(Schedule.toStep(schedule), (step) => (now: number, error: ClaudeError) =>
+      error.verdict._tag === "Stop" ? Cause.done(undefined) : step(now, error))
+  )
+
+export const retry = <Output>(given: Schedule.Schedule<Output, ClaudeError>): PolicyLayer => ({
+  name: "retry",
+  options: { schedule: given },
+  wrap: (service) => {
+    const inner = observeAttempts(service)
+    const schedule = whileRetryable(given)
+    return {
+      createMessage: (request, call) => Retry.retry(inner.createMessage(request, call), schedule),
+      countTokens: (request, call) => Retry.retry(inner.countTokens(request, call), schedule),
+      streamMessage: (request, call) =>
+        Retry.retryStream(inner.streamMessage(request, call), { schedule, isContent, isTransparent: isPing })
+    }
+  }
+})
