@@ -1,0 +1,213 @@
+/**
+ * A Claude API on this machine, for tests and demonstrations: an HTTP server on loopback that answers as the real one
+ * does and fails as its fault plan says, on real sockets.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as FaultPlan from "./FaultPlan.ts"
+import * as FakeServer from "./internal/fake/FakeServer.ts"
+import type * as RequestLog from "./internal/fake/RequestLog.ts"
+
+/**
+ * Describes a request that reached the server.
+ *
+ * **Details**
+ *
+ * - `number`: 1 for the first request that arrived whole, and so on; a request is in the list from then on, or from
+ *   the moment its connection closed before that.
+ * - `requestId`: the `request-id` it was answered with; unique in a server.
+ * - `headers`: names in lower case; the values of `x-api-key`, `authorization`, `proxy-authorization` and `cookie` are
+ *   replaced by `<redacted>`.
+ * - `body`: the parsed JSON, the text if it is no JSON, `undefined` if there is none or it is above 32 MB.
+ * - `receivedAt`, `endedAt`: milliseconds on the clock of `performance.now()`; `receivedAt` is the arrival of the headers.
+ * - `status`: the status that was sent, if any.
+ * - `outcome`: `pending` until the exchange is over; then `answered` when all of the answer left, `clientClosed` when the
+ *   client closed the connection before, `cut` when the server broke it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RecordedRequest extends RequestLog.RecordedRequest {}
+
+/**
+ * Controls a running fake API and shows what reached it.
+ *
+ * **Details**
+ *
+ * - `url`: the base URL to give to a client, such as `http://127.0.0.1:49152`.
+ * - `requests`: what has arrived so far, whatever its path.
+ * - `openConnections`: the number of TCP connections that are open, those a client keeps in its pool included.
+ * - `setPlan`: starts another plan at its first step. Requests in progress and the records are left alone. A wrong plan is
+ *   a `RangeError` as a defect.
+ * - `clearRequests`: forgets the records; numbers and request ids go on.
+ * - `awaitRequests`: waits until as many requests have arrived, and returns all there are.
+ * - `awaitEnded`: waits until as many requests are over, and returns all there are.
+ * - `awaitClosed`: waits until no connection is open.
+ *
+ * **Gotchas**
+ *
+ * The server is a machine of its own: its delays pass in real time, under `TestClock` too. Waiting for it belongs into
+ * `it.live`, or under `TestClock.withLive`.
+ *
+ * **Example** (Counting the attempts of a client)
+ *
+ * ```ts
+ * import Anthropic from "@anthropic-ai/sdk"
+ * import * as FakeClaudeApi from "@effect-claude/testing/FakeClaudeApi"
+ * import * as FaultPlan from "@effect-claude/testing/FaultPlan"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ * import { assert } from "@effect/vitest"
+ * import * as Effect from "effect/Effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const api = yield* FakeClaudeApi.FakeClaudeApi
+ *   const client = new Anthropic({ apiKey: "key", baseURL: api.url })
+ *   yield* Effect.promise(() =>
+ *     client.messages.create({
+ *       model: "claude-sonnet-5-5",
+ *       max_tokens: 100,
+ *       messages: [{ role: "user", content: "Hello" }]
+ *     })
+ *   )
+ *   const requests = yield* api.awaitEnded(2)
+ *   assert.deepStrictEqual(requests.map(({ status }) => status), [500, 200])
+ * })
+ *
+ * const plan = FaultPlan.make({ steps: [FaultStep.internalError()] })
+ *
+ * await Effect.runPromise(Effect.provide(program, FakeClaudeApi.layer({ plan })))
+ * ```
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class FakeClaudeApi extends Context.Service<FakeClaudeApi, {
+  readonly url: string
+  readonly requests: Effect.Effect<ReadonlyArray<RecordedRequest>>
+  readonly openConnections: Effect.Effect<number>
+  readonly setPlan: (plan: FaultPlan.FaultPlanInput) => Effect.Effect<void>
+  readonly clearRequests: Effect.Effect<void>
+  readonly awaitRequests: (count: number) => Effect.Effect<ReadonlyArray<RecordedRequest>>
+  readonly awaitEnded: (count: number) => Effect.Effect<ReadonlyArray<RecordedRequest>>
+  readonly awaitClosed: Effect.Effect<void>
+}>()("@effect-claude/testing/FakeClaudeApi") {}
+
+/**
+ * Reports that the server could not listen on its port, most often because another process does.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ListenError extends Schema.TaggedError<ListenError>("@effect-claude/testing/FakeClaudeApi/ListenError")(
+  "ListenError",
+  { message: Schema.String, port: Schema.Int, cause: Schema.Defect() }
+) {}
+
+/**
+ * States how a fake API starts: on which `port` [0, any free one], and with which `plan` [no faults].
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly port?: number | undefined
+  readonly plan?: FaultPlan.FaultPlanInput | undefined
+}
+
+/**
+ * Starts a fake Claude API on 127.0.0.1 that stops with the scope.
+ *
+ * **Details**
+ *
+ * It speaks `POST /v1/messages`, as JSON and as server-sent events, and `POST /v1/messages/count_tokens`. Another path
+ * gets a 404, another method a 405, and neither takes a step of the plan. Token counts are estimated at four bytes a
+ * token. The `anthropic-ratelimit-*` headers follow 4,000 requests, 2 million input and 400,000 output tokens a minute,
+ * and are never enforced.
+ *
+ * Leaving the scope breaks every connection, stalled ones too. Fails with a `ListenError` if the port is taken.
+ *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` for a port that is no whole number from 0 to 65535, and for a plan that `FaultPlan.make` refuses.
+ *
+ * **Example** (Running a server for one program)
+ *
+ * ```ts
+ * import * as FakeClaudeApi from "@effect-claude/testing/FakeClaudeApi"
+ * import { assert } from "@effect/vitest"
+ * import * as Effect from "effect/Effect"
+ *
+ * const program = Effect.scoped(Effect.gen(function*() {
+ *   const api = yield* FakeClaudeApi.make()
+ *   const response = yield* Effect.promise(() => fetch(`${api.url}/v1/messages`, { method: "POST" }))
+ *   assert.strictEqual(response.status, 401)
+ * }))
+ *
+ * await Effect.runPromise(program)
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (
+  options: Options = {}
+): Effect.Effect<FakeClaudeApi["Service"], ListenError, Scope.Scope> => {
+  const { port = 0 } = options
+  const plan = FaultPlan.make(options.plan ?? FaultPlan.healthy)
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new RangeError(`FakeClaudeApi.make: port: Expected a whole number from 0 to 65535, got ${port}`)
+  }
+  return Effect.map(
+    Effect.mapError(
+      FakeServer.make({ port, plan }),
+      (cause) => new ListenError({ message: `The fake Claude API cannot listen on port ${port}`, port, cause })
+    ),
+    serviceOf
+  )
+}
+
+const serviceOf = (
+  { connections, host, log, port, setPlan }: Effect.Success<ReturnType<typeof FakeServer.make>>
+): FakeClaudeApi["Service"] => {
+  const requests = Effect.sync(() => log.snapshot())
+  return {
+    url: `http://${host}:${port}`,
+    requests,
+    openConnections: Effect.sync(connections),
+    setPlan: (plan) => Effect.sync(() => setPlan(FaultPlan.make(plan))),
+    clearRequests: Effect.sync(() => log.clear()),
+    awaitRequests: (count) => Effect.andThen(log.awaitUntil(() => log.count >= count), requests),
+    awaitEnded: (count) => Effect.andThen(log.awaitUntil(() => log.endedCount >= count), requests),
+    awaitClosed: log.awaitUntil(() => connections() === 0)
+  }
+}
+
+/**
+ * Provides a fake Claude API that runs as long as the layer.
+ *
+ * **When to use**
+ *
+ * Use when several tests or a whole program share a server; `make` starts one inside an effect.
+ *
+ * **Example** (Asking a server for its address)
+ *
+ * ```ts
+ * import * as FakeClaudeApi from "@effect-claude/testing/FakeClaudeApi"
+ * import { assert } from "@effect/vitest"
+ * import * as Effect from "effect/Effect"
+ *
+ * const url = Effect.map(Effect.service(FakeClaudeApi.FakeClaudeApi), (api) => api.url)
+ *
+ * assert.match(await Effect.runPromise(Effect.provide(url, FakeClaudeApi.layer())), /^http:\/\/127\.0\.0\.1:\d+$/)
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options: Options = {}): Layer.Layer<FakeClaudeApi, ListenError> =>
+  Layer.effect(FakeClaudeApi, make(options))

@@ -1,0 +1,779 @@
+/**
+ * The steps of a fault plan: what a fake Claude API does with one request.
+ *
+ * `message`, `error`, `response`, `disconnect` and `capacity` build every step there is. The others are presets of these
+ * for the faults that are seen in practice.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import { format } from "effect/Formatter"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import type * as Schema from "effect/Schema"
+import { decodeStep } from "./internal/fake/PlanDecoding.ts"
+import type * as StepSchema from "./internal/fake/StepSchema.ts"
+import { Step } from "./internal/fake/StepSchema.ts"
+
+/**
+ * What happens to one request, told apart by `kind`.
+ *
+ * **Details**
+ *
+ * Every step takes `times`, the number of requests it serves [1], and `delay`, the time before anything is sent [0].
+ *
+ * | kind | what the client gets |
+ * |---|---|
+ * | `message` | a healthy answer, streamed when the request says so, optionally slow, split or interrupted |
+ * | `error` | an error of the API: status, JSON body, request id |
+ * | `response` | any status, headers and body, with nothing added, as from a proxy |
+ * | `disconnect` | no answer: a TCP reset, a closed connection, or bytes that are no HTTP |
+ * | `capacity` | a healthy answer after `serviceTime`, or a 529 when `limit` others are being served |
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type FaultStep = typeof Step.Type
+
+/**
+ * A step of one kind.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type StepOf<Kind extends FaultStep["kind"]> = Extract<FaultStep, { readonly kind: Kind }>
+
+/**
+ * States a step as JSON has it, or with any `Duration.Input` where a time goes.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type FaultStepInput = typeof Step.Encoded
+
+/**
+ * Decodes and encodes single steps.
+ *
+ * **Example** (Decoding a step)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ * import * as Schema from "effect/Schema"
+ *
+ * const step = Schema.decodeUnknownSync(FaultStep.FaultStep)({ kind: "disconnect", how: "reset" })
+ *
+ * assert.deepStrictEqual(step, FaultStep.reset())
+ * ```
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const FaultStep: Schema.Codec<FaultStep, FaultStepInput> = Step
+
+/**
+ * An error as the API words it: `type`, `message` [a usual one for the type] and `details`, which carry `error_code`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ApiError = typeof StepSchema.ApiError.Encoded
+
+/**
+ * What every preset takes: how many requests it serves [1], and how long it waits before it sends anything [0].
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StepOptions {
+  readonly times?: number | undefined
+  readonly delay?: Duration.Input | undefined
+}
+
+/**
+ * The fields of a `message` step.
+ *
+ * **Details**
+ *
+ * - `text` or `content`: what the answer says [a fixed sentence]. Blocks of type text, thinking and tool_use may leave
+ *   out what the API always adds; other blocks are sent as written.
+ * - `stopReason` [`tool_use` if there is such a block, otherwise `end_turn`], `stopSequence`, `stopDetails`.
+ * - `usage`: token counts that replace the estimated ones.
+ * - `headers`: added to those of the API; `null` removes one.
+ * - `bodyDelay`: the time between headers and body, or first event [0].
+ * - `chunkBytes`: sends the body in pieces of this size, wherever characters and events end.
+ * - `eventDelay`: the time between the events of a stream [0].
+ * - `insert`: pings, comments and events of any name and data to put into a stream after `afterEvents` [3] events,
+ *   `count` [1] times or `"forever"`, `interval` [0] apart. An event's `data` of type string is sent as it is.
+ * - `interrupt`: how the answer ends early, after `afterEvents` [3] events of a stream or `afterBytes` [half] of a JSON
+ *   body: `stall` sends nothing more and holds the connection open, `reset` and `close` break it after a `pause` [20
+ *   milliseconds] in which the client can read, `end` ends the answer as if it were whole, `error` sends an `error` event
+ *   with `error` [an `overloaded_error`] or with any `data`. A JSON answer becomes that error with its usual status, or
+ *   a 500 for `data`.
+ *
+ * Events are counted without pings: `message_start`, `content_block_start` and one `content_block_delta` are three.
+ * A text has one delta a word. `count_tokens` answers have the timing and interruption, but not the content.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type MessageOptions = Omit<typeof StepSchema.MessageStep.Encoded, "kind">
+
+/**
+ * The fields of an `error` step: `status`, from 400 to 599, `error`, and `headers` added to those of the API; `null`
+ * removes one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ErrorOptions = Omit<typeof StepSchema.ErrorStep.Encoded, "kind">
+
+/**
+ * The fields of a `response` step.
+ *
+ * **Details**
+ *
+ * `status`, from 200 to 599; `body`, sent as it is if a string and as JSON otherwise [empty]; `contentType` [plain text
+ * for a string, otherwise JSON]; `headers`; `bodyDelay`, `chunkBytes` and `interrupt` as in a `message` step.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ResponseOptions = Omit<typeof StepSchema.ResponseStep.Encoded, "kind">
+
+/**
+ * The fields of a `disconnect` step. `how` is `reset` (TCP RST), `close` (the connection ends without an answer) or
+ * `garbage` (bytes that are no HTTP).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type DisconnectOptions = Omit<typeof StepSchema.DisconnectStep.Encoded, "kind">
+
+/**
+ * The fields of a `capacity` step: `limit`, the number of requests served at the same time, and `serviceTime`, how long
+ * each takes.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type CapacityOptions = Omit<typeof StepSchema.CapacityStep.Encoded, "kind">
+
+const make = <Kind extends FaultStep["kind"]>(
+  name: string,
+  step: Extract<FaultStepInput, { readonly kind: Kind }>
+): StepOf<Kind> =>
+  // A step keeps its kind when it is decoded, which the type of the union does not say.
+  Result.getOrThrowWith(
+    decodeStep(step),
+    (mistakes) => new RangeError(`FaultStep.${name}: ${mistakes}`)
+  ) as StepOf<Kind>
+
+/**
+ * Answers as a healthy API does, with the content, timing and interruption of the options.
+ *
+ * **Details**
+ *
+ * Throws a `RangeError` for options that are wrong or contradict each other, such as an `afterEvents` beyond the last
+ * event of the answer. A request the API would refuse is refused as there: 401 without credentials, 413 above 32 MB,
+ * 400 for a body that is no JSON or lacks `model`, `messages` or `max_tokens`.
+ *
+ * **Example** (Answering with a tool call)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.message({
+ *   content: [{ type: "tool_use", name: "get_weather", input: { city: "Oslo" } }],
+ *   eventDelay: "10 millis"
+ * })
+ *
+ * assert.strictEqual(step.kind, "message")
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const message = (options: MessageOptions = {}): StepOf<"message"> =>
+  make("message", { kind: "message", ...options })
+
+/**
+ * Answers with an error of the API.
+ *
+ * **Example** (Refusing with an error code)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.error({
+ *   status: 400,
+ *   error: { type: "invalid_request_error", details: { error_code: "thread_continue_in_flight" } },
+ *   headers: { "x-should-retry": "true" }
+ * })
+ *
+ * assert.strictEqual(step.kind, "error")
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const error = (options: ErrorOptions): StepOf<"error"> => make("error", { kind: "error", ...options })
+
+/**
+ * Answers with exactly this status, body and headers, as a proxy would.
+ *
+ * **Example** (Answering like a captive portal)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.response({ status: 200, contentType: "text/html", body: "<html>Sign in</html>" })
+ *
+ * assert.strictEqual(step.kind, "response")
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const response = (options: ResponseOptions): StepOf<"response"> =>
+  make("response", { kind: "response", ...options })
+
+/**
+ * Ends the connection instead of answering.
+ *
+ * **Example** (Sending what is no HTTP)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.disconnect({ how: "garbage" })
+ *
+ * assert.deepStrictEqual(step, { kind: "disconnect", how: "garbage" })
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const disconnect = (options: DisconnectOptions): StepOf<"disconnect"> =>
+  make("disconnect", { kind: "disconnect", ...options })
+
+/**
+ * Serves a limited number of requests at the same time and refuses the others with a 529.
+ *
+ * **Example** (Serving two requests at a time)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * import * as FaultPlan from "@effect-claude/testing/FaultPlan"
+ *
+ * const plan = FaultPlan.make({ after: FaultStep.capacity({ limit: 2, serviceTime: "50 millis" }) })
+ *
+ * assert.strictEqual(plan.after?.kind, "capacity")
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const capacity = (options: CapacityOptions): StepOf<"capacity"> =>
+  make("capacity", { kind: "capacity", ...options })
+
+/**
+ * Answers 429 `rate_limit_error`, with `retry-after` in whole seconds if a wait is given.
+ *
+ * **Details**
+ *
+ * A wait that is no whole number of seconds is sent with its decimals. Default: no `retry-after`.
+ *
+ * **Example** (Asking for a pause of two seconds)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.rateLimited({ retryAfter: "2 seconds", times: 3 })
+ *
+ * assert.deepInclude(step, { status: 429, times: 3, headers: { "retry-after": "2" } })
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const rateLimited = (
+  options: StepOptions & { readonly retryAfter?: Duration.Input | undefined } = {}
+): StepOf<"error"> =>
+  make("rateLimited", {
+    kind: "error",
+    ...common(options),
+    status: 429,
+    error: { type: "rate_limit_error" },
+    ...retryAfterHeader("rateLimited", options.retryAfter)
+  })
+
+/**
+ * Answers 529 `overloaded_error`, with `retry-after` if a wait is given.
+ *
+ * **Example** (Being overloaded five times)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.overloaded({ times: 5 })
+ *
+ * assert.deepInclude(step, { status: 529, times: 5 })
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const overloaded = (
+  options: StepOptions & { readonly retryAfter?: Duration.Input | undefined } = {}
+): StepOf<"error"> =>
+  make("overloaded", {
+    kind: "error",
+    ...common(options),
+    status: 529,
+    error: { type: "overloaded_error" },
+    ...retryAfterHeader("overloaded", options.retryAfter)
+  })
+
+/**
+ * Answers 429 with the code `enforced_spend_limit_reached` and no `retry-after`: the type of a rate limit, but no wait
+ * helps.
+ *
+ * **Example** (Running into a spend limit)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.spendLimit()
+ *
+ * assert.deepInclude(step, {
+ *   error: { type: "rate_limit_error", details: { error_code: "enforced_spend_limit_reached" } }
+ * })
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const spendLimit = (options: StepOptions = {}): StepOf<"error"> =>
+  make("spendLimit", {
+    kind: "error",
+    ...common(options),
+    status: 429,
+    error: { type: "rate_limit_error", details: { error_code: "enforced_spend_limit_reached" } }
+  })
+
+/**
+ * Answers 500 `api_error`.
+ *
+ * **Example** (Failing inside)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.internalError()
+ *
+ * assert.deepInclude(step, { status: 500, error: { type: "api_error" } })
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const internalError = (options: StepOptions = {}): StepOf<"error"> =>
+  make("internalError", { kind: "error", ...common(options), status: 500, error: { type: "api_error" } })
+
+/**
+ * Answers 400 `invalid_request_error`.
+ *
+ * **Example** (Refusing a request)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.invalidRequest()
+ *
+ * assert.deepInclude(step, { status: 400, error: { type: "invalid_request_error" } })
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const invalidRequest = (options: StepOptions = {}): StepOf<"error"> =>
+  make("invalidRequest", { kind: "error", ...common(options), status: 400, error: { type: "invalid_request_error" } })
+
+/**
+ * Answers 401 `authentication_error`.
+ *
+ * **Example** (Refusing a key)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.unauthorized()
+ *
+ * assert.deepInclude(step, { status: 401, error: { type: "authentication_error" } })
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const unauthorized = (options: StepOptions = {}): StepOf<"error"> =>
+  make("unauthorized", { kind: "error", ...common(options), status: 401, error: { type: "authentication_error" } })
+
+/**
+ * Answers 413 `request_too_large`.
+ *
+ * **Example** (Refusing a large request)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.tooLarge()
+ *
+ * assert.deepInclude(step, { status: 413, error: { type: "request_too_large" } })
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const tooLarge = (options: StepOptions = {}): StepOf<"error"> =>
+  make("tooLarge", { kind: "error", ...common(options), status: 413, error: { type: "request_too_large" } })
+
+/**
+ * Answers 502 with a page of HTML and none of the API's headers, as a proxy in between does.
+ *
+ * **Example** (Failing in a proxy)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.htmlBadGateway()
+ *
+ * assert.deepInclude(step, { status: 502, contentType: "text/html" })
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const htmlBadGateway = (options: StepOptions = {}): StepOf<"response"> =>
+  make("htmlBadGateway", {
+    kind: "response",
+    ...common(options),
+    status: 502,
+    contentType: "text/html",
+    body: "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
+  })
+
+/**
+ * Answers 200 with the content type of JSON and no body at all.
+ *
+ * **Example** (Answering nothing)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.emptyBody()
+ *
+ * assert.deepInclude(step, { status: 200, contentType: "application/json" })
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const emptyBody = (options: StepOptions = {}): StepOf<"response"> =>
+  make("emptyBody", { kind: "response", ...common(options), status: 200, contentType: "application/json" })
+
+/**
+ * Answers 200 with a body that stops in the middle of its JSON.
+ *
+ * **Example** (Answering half a JSON value)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.invalidJson()
+ *
+ * assert.throws(() => JSON.parse(String(step.body)))
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const invalidJson = (options: StepOptions = {}): StepOf<"response"> =>
+  make("invalidJson", {
+    kind: "response",
+    ...common(options),
+    status: 200,
+    contentType: "application/json",
+    body: "{\"type\":\"mess"
+  })
+
+/**
+ * Resets the TCP connection before anything is sent.
+ *
+ * **Example** (Resetting a connection)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.reset()
+ *
+ * assert.deepStrictEqual(step, { kind: "disconnect", how: "reset" })
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const reset = (options: StepOptions = {}): StepOf<"disconnect"> =>
+  make("reset", { kind: "disconnect", ...common(options), how: "reset" })
+
+/**
+ * Closes the connection before anything is sent.
+ *
+ * **Example** (Closing a connection)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.closed()
+ *
+ * assert.deepStrictEqual(step, { kind: "disconnect", how: "close" })
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const closed = (options: StepOptions = {}): StepOf<"disconnect"> =>
+  make("closed", { kind: "disconnect", ...common(options), how: "close" })
+
+/**
+ * Answers well, but sends nothing for a while.
+ *
+ * **Example** (Answering after three seconds)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * import * as Duration from "effect/Duration"
+ *
+ * const step = FaultStep.slowFirstByte("3 seconds")
+ *
+ * assert.deepStrictEqual(step.delay, Duration.seconds(3))
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const slowFirstByte = (
+  delay: Duration.Input,
+  options: { readonly times?: number | undefined } = {}
+): StepOf<"message"> => make("slowFirstByte", { kind: "message", ...common(options), delay })
+
+/**
+ * Answers well, but lets time pass between the headers and the body or the first event.
+ *
+ * **Example** (Sending the body after three seconds)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.slowBody("3 seconds")
+ *
+ * assert.strictEqual(step.kind, "message")
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const slowBody = (bodyDelay: Duration.Input, options: StepOptions = {}): StepOf<"message"> =>
+  make("slowBody", { kind: "message", ...common(options), bodyDelay })
+
+/**
+ * Sends the beginning of an answer, then nothing, and holds the connection open until the client leaves.
+ *
+ * **Details**
+ *
+ * `afterEvents` is where it strikes [3], counted without pings. A JSON answer is sent by half.
+ *
+ * **Example** (Falling silent after one event)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.stall({ afterEvents: 1 })
+ *
+ * assert.deepInclude(step, { interrupt: { how: "stall", afterEvents: 1 } })
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const stall = (options: StepOptions & { readonly afterEvents?: number | undefined } = {}): StepOf<"message"> =>
+  make("stall", {
+    kind: "message",
+    ...common(options),
+    interrupt: defined({ how: "stall" as const, afterEvents: options.afterEvents })
+  })
+
+/**
+ * Sends the beginning of an answer, then resets the connection.
+ *
+ * **Details**
+ *
+ * `afterEvents` is where it strikes [3], counted without pings. A JSON answer is sent by half.
+ *
+ * **Example** (Cutting a stream)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.cutStream({ afterEvents: 1 })
+ *
+ * assert.deepInclude(step, { interrupt: { how: "reset", afterEvents: 1 } })
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const cutStream = (
+  options: StepOptions & { readonly afterEvents?: number | undefined } = {}
+): StepOf<"message"> =>
+  make("cutStream", {
+    kind: "message",
+    ...common(options),
+    interrupt: defined({ how: "reset" as const, afterEvents: options.afterEvents })
+  })
+
+/**
+ * Ends a stream in good order without what belongs at its end, `message_stop` above all.
+ *
+ * **Details**
+ *
+ * `afterEvents` is where it strikes [3], counted without pings. A JSON answer is sent by half.
+ *
+ * **Example** (Ending early)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.missingStop({ afterEvents: 1 })
+ *
+ * assert.deepInclude(step, { interrupt: { how: "end", afterEvents: 1 } })
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const missingStop = (
+  options: StepOptions & { readonly afterEvents?: number | undefined } = {}
+): StepOf<"message"> =>
+  make("missingStop", {
+    kind: "message",
+    ...common(options),
+    interrupt: defined({ how: "end" as const, afterEvents: options.afterEvents })
+  })
+
+/**
+ * Sends the beginning of a stream, then an `error` event.
+ *
+ * **Details**
+ *
+ * `afterEvents` is where it strikes [3], counted without pings; `error` is what it says [an `overloaded_error`]. A
+ * JSON answer becomes that error with its usual status.
+ *
+ * **Example** (Becoming overloaded in mid-stream)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.midStreamError({ afterEvents: 4, error: { type: "overloaded_error" } })
+ *
+ * assert.deepInclude(step, { interrupt: { how: "error", afterEvents: 4, error: { type: "overloaded_error" } } })
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const midStreamError = (
+  options: StepOptions & { readonly afterEvents?: number | undefined; readonly error?: ApiError | undefined } = {}
+): StepOf<"message"> =>
+  make("midStreamError", {
+    kind: "message",
+    ...common(options),
+    interrupt: defined({ how: "error" as const, afterEvents: options.afterEvents, error: options.error })
+  })
+
+/**
+ * Puts an event whose data is no JSON into a stream.
+ *
+ * **Details**
+ *
+ * `afterEvents` is where it stands [3], counted without pings. A JSON answer is left healthy.
+ *
+ * **Example** (Garbling a stream)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.malformedEvent({ afterEvents: 2 })
+ *
+ * assert.strictEqual(step.kind, "message")
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const malformedEvent = (
+  options: StepOptions & { readonly afterEvents?: number | undefined } = {}
+): StepOf<"message"> =>
+  make("malformedEvent", {
+    kind: "message",
+    ...common(options),
+    insert: [defined({
+      kind: "event" as const,
+      event: "content_block_delta",
+      data: "{\"type\":\"content_block_de",
+      afterEvents: options.afterEvents
+    })]
+  })
+
+const common = ({ delay, times }: StepOptions): StepOptions => defined({ delay, times })
+
+// An option that was not given leaves no field behind, neither in the step nor in its JSON.
+const defined = <A extends object>(fields: A): A =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as A
+
+const retryAfterHeader = (name: string, retryAfter: Duration.Input | undefined) => {
+  if (retryAfter === undefined) return {}
+  const wait = Duration.fromInput(retryAfter)
+  if (Option.isNone(wait) || !Duration.isFinite(wait.value) || Duration.isNegative(wait.value)) {
+    throw new RangeError(
+      `FaultStep.${name}: retryAfter: Expected a finite time, not negative, got ${format(retryAfter)}`
+    )
+  }
+  return { headers: { "retry-after": String(Duration.toSeconds(wait.value)) } }
+}

@@ -1,0 +1,6 @@
+export * as ClaudeTest from "./ClaudeTest.ts"
+export * as FakeClaudeApi from "./FakeClaudeApi.ts"
+export * as Fault from "./Fault.ts"
+export * as FaultPlan from "./FaultPlan.ts"
+export * as FaultStep from "./FaultStep.ts"
+export * as Reply from "./Reply.ts"

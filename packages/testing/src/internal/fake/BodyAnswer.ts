@@ -1,0 +1,59 @@
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { BodyWriter } from "./BodyWriter.ts"
+import type { Exchange, ResponseHeaders } from "./Exchange.ts"
+
+export interface Interruption {
+  readonly how: "stall" | "reset" | "close" | "end"
+  readonly afterBytes?: number | undefined
+  readonly pause?: Duration.Duration | undefined
+}
+
+/** The time a client gets to read what was sent before the connection breaks, since a reset may discard it. */
+const defaultPause = Duration.millis(20)
+
+/** Ends an answer short of its end. */
+export const interruptAnswer = (exchange: Exchange, interruption: Interruption): Effect.Effect<void> => {
+  switch (interruption.how) {
+    case "end":
+      return exchange.end()
+    case "stall":
+      return Effect.never
+    case "reset":
+      return Effect.delay(exchange.reset, interruption.pause ?? defaultPause)
+    case "close":
+      return Effect.delay(exchange.close, interruption.pause ?? defaultPause)
+  }
+}
+
+/** Sends a body that is known whole, or as much of it as the interruption lets through. */
+export const sendBody = (exchange: Exchange, answer: {
+  readonly status: number
+  readonly headers: ResponseHeaders
+  readonly body: Uint8Array
+  readonly bodyDelay?: Duration.Duration | undefined
+  readonly chunkBytes?: number | undefined
+  readonly interrupt?: Interruption | undefined
+}): Effect.Effect<void> =>
+  Effect.gen(function*() {
+    const { body, interrupt } = answer
+    const sent = interrupt === undefined ? body : body.subarray(0, sentBytes(body.length, interrupt))
+    const announced = interrupt?.how === "end" ? sent.length : body.length
+    yield* exchange.head(answer.status, { "content-length": announced, ...answer.headers })
+    if (answer.bodyDelay !== undefined) {
+      yield* exchange.flushHead
+      yield* Effect.sleep(answer.bodyDelay)
+    }
+    if (interrupt === undefined && answer.chunkBytes === undefined) {
+      return yield* exchange.end(body)
+    }
+    yield* exchange.flushHead
+    const writer = new BodyWriter(exchange, answer.chunkBytes)
+    yield* writer.write(sent)
+    yield* writer.flush
+    yield* interrupt === undefined ? exchange.end() : interruptAnswer(exchange, interrupt)
+  })
+
+// At least one byte stays behind: a body that is there whole was not interrupted.
+const sentBytes = (total: number, { afterBytes = Math.floor(total / 2) }: Interruption): number =>
+  Math.max(0, Math.min(afterBytes, total - 1))

@@ -1,0 +1,38 @@
+import * as Effect from "effect/Effect"
+import type { Exchange } from "./Exchange.ts"
+
+/** Writes a body as it comes, or in pieces of a fixed size that ignore where characters and events end. */
+export class BodyWriter {
+  readonly #exchange: Exchange
+  readonly #chunkBytes: number | undefined
+  #held: Uint8Array = new Uint8Array(0)
+
+  constructor(exchange: Exchange, chunkBytes: number | undefined) {
+    this.#exchange = exchange
+    this.#chunkBytes = chunkBytes
+  }
+
+  write(bytes: Uint8Array): Effect.Effect<void> {
+    const size = this.#chunkBytes
+    if (size === undefined) return this.#exchange.write(bytes)
+    const all = Buffer.concat([this.#held, bytes])
+    const whole = all.length - all.length % size
+    this.#held = all.subarray(whole)
+    const chunks = Array.from({ length: whole / size }, (_, index) => all.subarray(index * size, (index + 1) * size))
+    return Effect.forEach(chunks, (chunk) => Effect.andThen(this.#exchange.write(chunk), turn), { discard: true })
+  }
+
+  /** Sends what is held back for a whole piece. */
+  readonly flush: Effect.Effect<void> = Effect.suspend(() => {
+    if (this.#held.length === 0) return Effect.void
+    const held = this.#held
+    this.#held = new Uint8Array(0)
+    return this.#exchange.write(held)
+  })
+}
+
+// A turn of the event loop between two pieces, in which a client on this machine can read the first by itself.
+const turn: Effect.Effect<void> = Effect.callback((resume) => {
+  const immediate = setImmediate(() => resume(Effect.void))
+  return Effect.sync(() => clearImmediate(immediate))
+})

@@ -1,0 +1,223 @@
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
+import * as SchemaTransformation from "effect/SchemaTransformation"
+import { PlannedBlock } from "./ContentSchema.ts"
+import { eventCount } from "./StreamEvents.ts"
+
+const durationForm = "a number of milliseconds, not negative and finite, or a string such as \"2 seconds\""
+
+const isDurationInput = (input: unknown): input is Duration.Input =>
+  ["number", "string", "bigint"].includes(typeof input) || (typeof input === "object" && input !== null)
+
+const Time = Schema.declare(isDurationInput, { expected: durationForm }).pipe(
+  Schema.decodeTo(
+    Schema.Duration,
+    SchemaTransformation.transformEffect<Duration.Duration, Duration.Input>({
+      decode: (input, options) => {
+        // `NaN` would become a duration of zero.
+        const duration = Number.isNaN(input) ? Option.none() : Duration.fromInput(input)
+        return Option.isSome(duration) && Duration.isFinite(duration.value) && !Duration.isNegative(duration.value)
+          ? Effect.succeed(duration.value)
+          : Effect.fail(new SchemaIssue.InvalidValue({ expected: durationForm }, input, options))
+      },
+      encode: (duration) => Effect.succeed(Duration.toMillis(duration))
+    })
+  )
+)
+
+const int = (minimum: number) =>
+  Schema.Finite.check(
+    Schema.makeFilter((n) => Number.isSafeInteger(n) && n >= minimum, { expected: `a whole number from ${minimum} up` })
+  )
+const Count = int(0)
+const Positive = int(1)
+
+const status = (minimum: number) =>
+  Schema.Finite.check(
+    Schema.makeFilter((n) => Number.isInteger(n) && n >= minimum && n <= 599, {
+      expected: `an HTTP status from ${minimum} to 599`
+    })
+  )
+
+const HeaderValue = Schema.String.check(
+  Schema.isPattern(/^[\t\x20-\x7e\x80-\xff]*$/, { expected: "a header value on one line" })
+)
+
+const Headers = Schema.Record(Schema.String, Schema.NullOr(HeaderValue)).check(
+  Schema.makeFilter((headers) =>
+    Object.keys(headers)
+      .filter((name) => !/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name))
+      .map((name) => ({ path: [name], issue: "Expected a header name" }))
+  )
+)
+
+export const ApiError = Schema.Struct({
+  type: Schema.NonEmptyString,
+  message: Schema.optional(Schema.String),
+  details: Schema.optional(Schema.Record(Schema.String, Schema.Json))
+})
+
+// A member for each way, so that a mistake is reported for the way that was meant.
+const broken = <How extends string>(how: How) =>
+  Schema.Struct({
+    how: Schema.Literal(how),
+    afterEvents: Schema.optional(Count),
+    afterBytes: Schema.optional(Count),
+    pause: Schema.optional(Time)
+  })
+
+const held = <How extends string>(how: How) =>
+  Schema.Struct({
+    how: Schema.Literal(how),
+    afterEvents: Schema.optional(Count),
+    afterBytes: Schema.optional(Count)
+  })
+
+const ErrorInterruption = Schema.Struct({
+  how: Schema.Literal("error"),
+  afterEvents: Schema.optional(Count),
+  error: Schema.optional(ApiError),
+  data: Schema.optional(Schema.String)
+}).check(
+  Schema.makeFilter(({ data, error }) =>
+    data === undefined || error === undefined || "Expected error or data, not both"
+  )
+)
+
+const repeated = {
+  afterEvents: Schema.optional(Count),
+  count: Schema.optional(Schema.Union([Positive, Schema.Literal("forever")])),
+  interval: Schema.optional(Time)
+}
+
+const Insert = Schema.Union([
+  Schema.Struct({ kind: Schema.Literal("ping"), ...repeated }),
+  Schema.Struct({ kind: Schema.Literal("comment"), text: Schema.optional(Schema.String), ...repeated }),
+  Schema.Struct({ kind: Schema.Literal("event"), event: Schema.NonEmptyString, data: Schema.Json, ...repeated })
+]).check(
+  Schema.makeFilter(({ count, interval }) =>
+    count !== "forever" || (interval !== undefined && Duration.isGreaterThan(interval, Duration.zero))
+      ? undefined
+      : { path: ["interval"], issue: "Expected an interval above zero with count \"forever\"" }
+  )
+)
+
+const common = {
+  times: Schema.optional(Positive),
+  delay: Schema.optional(Time)
+}
+
+const Usage = Schema.Struct({
+  input_tokens: Schema.optional(Count),
+  output_tokens: Schema.optional(Count),
+  cache_creation_input_tokens: Schema.optional(Count),
+  cache_read_input_tokens: Schema.optional(Count)
+})
+
+const StopDetails = Schema.Struct({
+  type: Schema.Literal("refusal"),
+  category: Schema.NullOr(
+    Schema.Literals(["cyber", "bio", "frontier_llm", "reasoning_extraction", "general_harms"])
+  ),
+  explanation: Schema.NullOr(Schema.String)
+})
+
+export const MessageStep = Schema.Struct({
+  kind: Schema.Literal("message"),
+  ...common,
+  text: Schema.optional(Schema.String),
+  content: Schema.optional(Schema.Array(PlannedBlock)),
+  stopReason: Schema.optional(Schema.Literals([
+    "end_turn",
+    "max_tokens",
+    "stop_sequence",
+    "tool_use",
+    "pause_turn",
+    "refusal",
+    "model_context_window_exceeded"
+  ])),
+  stopSequence: Schema.optional(Schema.String),
+  stopDetails: Schema.optional(StopDetails),
+  usage: Schema.optional(Usage),
+  headers: Schema.optional(Headers),
+  bodyDelay: Schema.optional(Time),
+  eventDelay: Schema.optional(Time),
+  chunkBytes: Schema.optional(Positive),
+  insert: Schema.optional(Schema.Array(Insert)),
+  interrupt: Schema.optional(
+    Schema.Union([held("stall"), held("end"), broken("reset"), broken("close"), ErrorInterruption])
+  )
+}).check(
+  Schema.makeFilter((step) =>
+    step.text === undefined || step.content === undefined || "Expected text or content, not both"
+  ),
+  Schema.makeFilter((step) => {
+    const count = eventCount(step)
+    const issue = `Expected at most ${count}, the number of events in this answer`
+    const beyond = (afterEvents: number | undefined) => afterEvents !== undefined && afterEvents > count
+    return [
+      ...(beyond(step.interrupt?.afterEvents) ? [{ path: ["interrupt", "afterEvents"], issue }] : []),
+      ...(step.insert ?? []).flatMap((insert, index) =>
+        beyond(insert.afterEvents) ? [{ path: ["insert", index, "afterEvents"], issue }] : []
+      )
+    ]
+  })
+)
+
+export const ErrorStep = Schema.Struct({
+  kind: Schema.Literal("error"),
+  ...common,
+  status: status(400),
+  error: ApiError,
+  headers: Schema.optional(Headers)
+})
+
+export const ResponseStep = Schema.Struct({
+  kind: Schema.Literal("response"),
+  ...common,
+  status: status(200),
+  headers: Schema.optional(Headers),
+  contentType: Schema.optional(HeaderValue),
+  body: Schema.optional(Schema.Json),
+  bodyDelay: Schema.optional(Time),
+  chunkBytes: Schema.optional(Positive),
+  interrupt: Schema.optional(Schema.Struct({
+    how: Schema.Literals(["stall", "end", "reset", "close"]),
+    afterBytes: Schema.optional(Count),
+    pause: Schema.optional(Time)
+  }))
+})
+
+export const DisconnectStep = Schema.Struct({
+  kind: Schema.Literal("disconnect"),
+  ...common,
+  how: Schema.Literals(["reset", "close", "garbage"])
+})
+
+export const CapacityStep = Schema.Struct({
+  kind: Schema.Literal("capacity"),
+  ...common,
+  limit: Count,
+  serviceTime: Time
+})
+
+export const Step = Schema.Union([MessageStep, ErrorStep, ResponseStep, DisconnectStep, CapacityStep])
+
+const queue = {
+  steps: Schema.optional(Schema.Array(Step)),
+  after: Schema.optional(Step.check(
+    Schema.makeFilter((step) =>
+      step.times === undefined
+        ? undefined
+        : { path: ["times"], issue: "Expected no times: the step after the others repeats for ever" }
+    )
+  ))
+}
+
+export const Plan = Schema.Struct({
+  ...queue,
+  models: Schema.optional(Schema.Record(Schema.String, Schema.Struct(queue)))
+})

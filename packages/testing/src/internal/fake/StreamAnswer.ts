@@ -1,0 +1,95 @@
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { AnswerMessage } from "./AnswerMessage.ts"
+import { errorBody } from "./ApiErrors.ts"
+import { interruptAnswer } from "./BodyAnswer.ts"
+import { BodyWriter } from "./BodyWriter.ts"
+import type { Exchange, ResponseHeaders } from "./Exchange.ts"
+import type { MessageStep } from "./StepSchema.ts"
+import { streamEvents } from "./StreamEvents.ts"
+
+type Step = typeof MessageStep.Type
+type Insert = NonNullable<Step["insert"]>[number]
+
+/** Where a fault strikes when the plan does not say: after the first piece of content of a default answer. */
+const defaultAfterEvents = 3
+
+/** Sends a message as server-sent events, with what the step inserts, splits, delays and breaks. */
+export const sendStream = (exchange: Exchange, step: Step, answer: {
+  readonly headers: ResponseHeaders
+  readonly message: AnswerMessage
+}): Effect.Effect<void> =>
+  Effect.gen(function*() {
+    const writer = new BodyWriter(exchange, step.chunkBytes)
+    yield* exchange.head(200, {
+      "content-type": "text/event-stream; charset=utf-8",
+      "cache-control": "no-cache",
+      ...answer.headers
+    })
+    yield* exchange.flushHead
+    if (step.bodyDelay !== undefined) yield* Effect.sleep(step.bodyDelay)
+
+    const insertsAt = (count: number) =>
+      Effect.forEach(
+        (step.insert ?? []).filter(({ afterEvents = defaultAfterEvents }) => afterEvents === count),
+        (insert) => sendInsert(writer, insert),
+        { discard: true }
+      )
+    const { interrupt } = step
+    const interruptAt = interrupt === undefined ? undefined : interrupt.afterEvents ?? defaultAfterEvents
+
+    const events = streamEvents(answer.message)
+    for (const [count, event] of events.entries()) {
+      yield* insertsAt(count)
+      if (interruptAt === count) break
+      if (count > 0) yield* pause(writer, step.eventDelay)
+      yield* writer.write(frame(event.type, event))
+      if (event.type === "content_block_start" && event.index === 0) yield* writer.write(ping)
+    }
+    if (interruptAt === undefined || interruptAt === events.length) yield* insertsAt(events.length)
+    if (interrupt?.how === "error") {
+      yield* writer.write(errorFrame(interrupt, exchange.entry.requestId))
+    }
+    yield* writer.flush
+    yield* interrupt === undefined || interrupt.how === "error"
+      ? exchange.end()
+      : interruptAnswer(exchange, interrupt)
+  })
+
+const pause = (writer: BodyWriter, duration: Duration.Duration | undefined): Effect.Effect<void> =>
+  duration === undefined ? Effect.void : Effect.andThen(writer.flush, Effect.sleep(duration))
+
+const sendInsert = (writer: BodyWriter, insert: Insert): Effect.Effect<void> =>
+  Effect.gen(function*() {
+    const bytes = insertFrame(insert)
+    const count = insert.count === "forever" ? Infinity : insert.count ?? 1
+    for (let sent = 0; sent < count; sent++) {
+      if (sent > 0) yield* pause(writer, insert.interval)
+      yield* writer.write(bytes)
+    }
+  })
+
+const insertFrame = (insert: Insert): Uint8Array => {
+  switch (insert.kind) {
+    case "ping":
+      return ping
+    case "comment":
+      return Buffer.from(prefixed(":", insert.text ?? "keep-alive") + "\n")
+    case "event":
+      return frame(insert.event, insert.data)
+  }
+}
+
+const errorFrame = (
+  interrupt: Extract<Step["interrupt"], { readonly how: "error" }>,
+  requestId: string
+): Uint8Array => frame("error", interrupt.data ?? errorBody(interrupt.error ?? { type: "overloaded_error" }, requestId))
+
+// Text stands as it is, so that a plan can send data that is no JSON.
+const frame = (event: string, data: unknown): Uint8Array =>
+  Buffer.from(`event: ${event}\n${prefixed("data:", typeof data === "string" ? data : JSON.stringify(data))}\n`)
+
+const prefixed = (prefix: string, text: string): string =>
+  text.split("\n").map((line) => `${prefix} ${line}\n`).join("")
+
+const ping = frame("ping", { type: "ping" })

@@ -1,0 +1,70 @@
+import type { Message } from "@anthropic-ai/sdk/resources/messages/messages"
+import type { ClaudeError, PartialAnswer } from "@effect-claude/client/ClaudeError"
+import type { CallOptions, CountTokensRequest, MessageRequest } from "@effect-claude/client/ClaudeService"
+import type { MessageEvent } from "@effect-claude/client/MessageEvents"
+import * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import * as Pipeable from "effect/Pipeable"
+
+/** The call that a step answers. */
+export interface StepCall {
+  /** 1 for the first call that reached the script. */
+  readonly number: number
+  readonly attempt: number
+  readonly model: string
+  readonly requestId: string
+  readonly request: MessageRequest | CountTokensRequest
+  readonly options: CallOptions | undefined
+}
+
+/** A time in which a stream sends nothing. */
+export interface Pause {
+  readonly type: "pause"
+  readonly duration: Duration.Duration
+}
+
+/** What a stream is made of. */
+export type Frame = MessageEvent | Pause
+
+export interface Answer {
+  readonly _tag: "Answer"
+  /** An answer is stated as a message or as events, and each call gets it in the shape that it asked for. */
+  readonly content:
+    | { readonly _tag: "Message"; readonly message: (call: StepCall) => Message }
+    | { readonly _tag: "Events"; readonly frames: ReadonlyArray<Frame> }
+}
+
+export interface Computed {
+  readonly _tag: "Computed"
+  readonly answer: (call: StepCall) => Effect.Effect<Message, ClaudeError>
+}
+
+export interface Failure {
+  readonly _tag: "Failure"
+  readonly error: (call: StepCall) => ClaudeError
+  /** The same trouble, when it strikes after the answer began to stream. */
+  readonly midStream: (call: StepCall, partial: PartialAnswer) => ClaudeError
+}
+
+/** An answer that breaks off after so many events; `by` says how. */
+export interface Broken {
+  readonly _tag: "Broken"
+  readonly content: Answer["content"]
+  readonly afterEvents: number
+  readonly by: "cut" | "stall" | "end" | { readonly failure: Failure; readonly delay: Duration.Duration }
+}
+
+export interface Hang {
+  readonly _tag: "Hang"
+}
+
+export type Behavior = Answer | Computed | Failure | Broken | Hang
+
+/** One entry of a script. `delay` passes before anything of the answer arrives. */
+export interface Step<out B extends Behavior = Behavior> extends Pipeable.Pipeable {
+  readonly behavior: B
+  readonly delay: Duration.Duration
+}
+
+export const makeStep = <B extends Behavior>(behavior: B, delay: Duration.Duration = Duration.zero): Step<B> =>
+  Object.assign(new Pipeable.Class(), { behavior, delay })

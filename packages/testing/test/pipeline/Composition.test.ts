@@ -1,0 +1,160 @@
+import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
+import { ClaudeService } from "@effect-claude/client/ClaudeService"
+import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
+import * as Reply from "@effect-claude/testing/Reply"
+import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import { calls, createMessage, using } from "./support.ts"
+
+const base = () => ClaudeTest.script([], { after: Reply.text("hi") })
+
+const build = (layer: Layer.Layer<ClaudeService>) =>
+  Effect.exit(Effect.scoped(Effect.map(Layer.build(layer), (context) => Context.get(context, ClaudeService))))
+
+const refusal = (layer: Layer.Layer<ClaudeService>) =>
+  Effect.map(build(layer), (exit) => {
+    const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+    assert.instanceOf(error, ClaudeLayer.CompositionError)
+    return error instanceof ClaudeLayer.CompositionError ? error : new ClaudeLayer.CompositionError("", "", "none")
+  })
+
+const names = (layer: Layer.Layer<ClaudeService>) =>
+  Effect.map(build(layer), (exit) => Exit.isSuccess(exit) ? exit.value.policies?.map(({ name }) => name) : undefined)
+
+describe("the order of a pipeline", () => {
+  it.effect("standard() is telemetry, deadline, fallback, retry, attempt timeouts", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(
+        yield* names(base().pipe(ClaudeLayer.standard({ fallback: { models: ["claude-haiku-5-5"] } }))),
+        ["telemetry", "deadline", "fallback", "retry", "attemptTimeout"]
+      )
+    }))
+
+  it.effect("the same one by one", () =>
+    Effect.gen(function*() {
+      const layer = base().pipe(
+        ClaudeLayer.withAttemptTimeout({ attempt: "60 seconds" }),
+        ClaudeLayer.withRetry(),
+        ClaudeLayer.withFallback({ models: ["claude-haiku-5-5"] }),
+        ClaudeLayer.withDeadline("2 minutes"),
+        ClaudeLayer.withTelemetry()
+      )
+      assert.deepStrictEqual(yield* names(layer), ["telemetry", "deadline", "fallback", "retry", "attemptTimeout"])
+    }))
+
+  it.effect("each part can be switched off, all of them too", () =>
+    Effect.gen(function*() {
+      const off = { attemptTimeout: false, retry: false, fallback: false, deadline: false, telemetry: false } as const
+      assert.deepStrictEqual(yield* names(base().pipe(ClaudeLayer.standard(off))), [])
+      const { deadline: _, ...withDeadline } = off
+      assert.deepStrictEqual(yield* names(base().pipe(ClaudeLayer.standard(withDeadline))), ["deadline"])
+    }))
+
+  it.effect("keeps what else the base provides, and two pipelines over two bases stay apart", () =>
+    Effect.gen(function*() {
+      yield* createMessage
+      assert.strictEqual((yield* calls).length, 1)
+      const policy = ClaudeLayer.standard()
+      const [one, two] = yield* Effect.all([
+        using(Effect.andThen(createMessage, calls), base().pipe(policy)),
+        using(Effect.andThen(Effect.andThen(createMessage, createMessage), calls), base().pipe(policy))
+      ])
+      assert.deepStrictEqual([one.length, two.length], [1, 2])
+    }).pipe((test) => using(test, base().pipe(ClaudeLayer.standard()))))
+})
+
+describe("compositions that cannot work", () => {
+  it.effect("a retry around a retry, wherever the inner one is", () =>
+    Effect.gen(function*() {
+      const near = yield* refusal(base().pipe(ClaudeLayer.withRetry(), ClaudeLayer.withRetry()))
+      assert.deepStrictEqual([near.outer, near.inner], ["retry", "retry"])
+      const far = yield* refusal(base().pipe(ClaudeLayer.standard(), ClaudeLayer.withRetry()))
+      assert.include(far.message, "attempts would multiply")
+    }))
+
+  it.effect("a timeout longer than the deadline around it names both", () =>
+    Effect.gen(function*() {
+      const error = yield* refusal(
+        base().pipe(
+          ClaudeLayer.withAttemptTimeout({ attempt: "60 seconds" }),
+          ClaudeLayer.withDeadline("30 seconds")
+        )
+      )
+      assert.include(error.message, `"attempt" of withAttemptTimeout (1m)`)
+      assert.include(error.message, `"duration" of withDeadline (30s)`)
+    }))
+
+  it.effect("a timeout longer than the deadline inside it", () =>
+    Effect.gen(function*() {
+      const error = yield* refusal(
+        base().pipe(
+          ClaudeLayer.withDeadline("30 seconds"),
+          ClaudeLayer.withAttemptTimeout({ idle: "60 seconds" })
+        )
+      )
+      assert.include(error.message, `"idle"`)
+    }))
+
+  it.effect("an attempt timeout around the retry", () =>
+    Effect.gen(function*() {
+      const error = yield* refusal(
+        base().pipe(
+          ClaudeLayer.withRetry(),
+          ClaudeLayer.withAttemptTimeout({ attempt: "60 seconds" })
+        )
+      )
+      assert.include(error.message, "use withDeadline")
+    }))
+
+  it.effect("standard() with a timeout of one's own over a deadline of one's own", () =>
+    Effect.gen(function*() {
+      const error = yield* refusal(
+        base().pipe(ClaudeLayer.standard({ deadline: "30 seconds", attemptTimeout: { attempt: "31 seconds" } }))
+      )
+      assert.include(error.message, `"attempt"`)
+    }))
+
+  it.effect("standard() fits the timeouts that were not given into the deadline", () =>
+    Effect.gen(function*() {
+      const exit = yield* build(base().pipe(ClaudeLayer.standard({ deadline: "5 seconds" })))
+      assert.isTrue(Exit.isSuccess(exit))
+      const wholeSmall = yield* build(base().pipe(ClaudeLayer.standard({ attemptTimeout: { stream: "2 seconds" } })))
+      assert.isTrue(Exit.isSuccess(wholeSmall))
+    }))
+})
+
+describe("options that make no sense", () => {
+  const wrong: ReadonlyArray<readonly [string, () => ClaudeLayer.Combinator, RegExp]> = [
+    ["no timeout at all", () => ClaudeLayer.withAttemptTimeout({}), /at least one of "headers"/],
+    ["a negative timeout", () => ClaudeLayer.withAttemptTimeout({ attempt: -1 }), /"attempt".*longer than zero/],
+    [
+      "a first event after the end",
+      () => ClaudeLayer.withAttemptTimeout({ firstEvent: "2 seconds", attempt: "1 second" }),
+      /"firstEvent".*"attempt"/
+    ],
+    [
+      "a silence longer than the stream",
+      () => ClaudeLayer.withAttemptTimeout({ idle: "2 seconds", stream: "1 second" }),
+      /"idle".*"stream"/
+    ],
+    [
+      "headers after the end",
+      () => ClaudeLayer.withAttemptTimeout({ headers: "2 seconds", attempt: "1 second" }),
+      /"headers".*"attempt"/
+    ],
+    ["a deadline of zero", () => ClaudeLayer.withDeadline(0), /"duration"/],
+    ["a deadline that is no duration", () => ClaudeLayer.withDeadline("soon" as never), /"duration".*soon/],
+    [
+      "standard() with a negative deadline",
+      () => ClaudeLayer.standard({ deadline: "-1 second" as never }),
+      /"deadline"/
+    ]
+  ]
+  for (const [name, make, message] of wrong) {
+    it(name, () => assert.throws(make, RangeError, message))
+  }
+})

@@ -1,0 +1,172 @@
+import * as AnswerInfo from "@effect-claude/client/AnswerInfo"
+import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
+import { isPing } from "@effect-claude/client/MessageEvents"
+import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
+import * as Fault from "@effect-claude/testing/Fault"
+import * as Reply from "@effect-claude/testing/Reply"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Schedule from "effect/Schedule"
+import { calls, createMessage, request, runFor, streamEvents, using } from "./support.ts"
+
+const models = ["claude-haiku-5-5", "claude-opus-5-5"]
+const asked = Effect.map(calls, (all) => all.map((call) => call.request.model))
+
+describe("ClaudeLayer.withFallback", () => {
+  it.effect("leaves an answer of the model that was asked for alone", () =>
+    Effect.gen(function*() {
+      const info = AnswerInfo.of(yield* createMessage)
+      assert.strictEqual(info.source._tag, "Requested")
+      assert.deepStrictEqual(info.passedOver, [])
+    }).pipe((test) => using(test, ClaudeTest.script([Reply.text("hi")]).pipe(ClaudeLayer.withFallback({ models })))))
+
+  it.effect("asks the models in order, each with its own attempts, and says why the others did not answer", () =>
+    Effect.gen(function*() {
+      const info = AnswerInfo.of(yield* createMessage)
+      assert.deepStrictEqual(info.source, { _tag: "Model", model: "claude-opus-5-5" })
+      assert.deepStrictEqual(
+        info.passedOver.map(({ error, target }) => [target, error._tag, error.attempt]),
+        [["claude-sonnet-5-5", "OverloadedError", 2], ["claude-haiku-5-5", "InternalServerError", 2]]
+      )
+      assert.strictEqual(info.attempt, 1)
+      assert.deepStrictEqual(yield* asked, [
+        "claude-sonnet-5-5",
+        "claude-sonnet-5-5",
+        "claude-haiku-5-5",
+        "claude-haiku-5-5",
+        "claude-opus-5-5"
+      ])
+    }).pipe((test) =>
+      using(
+        test,
+        ClaudeTest.script([
+          Fault.overloaded(),
+          Fault.overloaded(),
+          Fault.internalServer(),
+          Fault.internalServer(),
+          Reply.text("hi")
+        ]).pipe(ClaudeLayer.withRetry(Schedule.recurs(1)), ClaudeLayer.withFallback({ models }))
+      )
+    ))
+
+  const callersFault = { "a bad request": Fault.invalidRequest(), "a wrong key": Fault.authentication() }
+  for (const [name, fault] of Object.entries(callersFault)) {
+    it.effect(`does not ask another model about ${name}`, () =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(createMessage)
+        assert.strictEqual(error.verdict._tag, "Stop")
+        assert.deepStrictEqual(yield* asked, ["claude-sonnet-5-5"])
+      }).pipe((test) =>
+        using(
+          test,
+          ClaudeTest.script([fault]).pipe(ClaudeLayer.withFallback({ models, answer: () => Reply.message("busy") }))
+        )
+      ))
+  }
+
+  it.effect("a spend limit of the account skips its other models, and goes to the static answer", () =>
+    Effect.gen(function*() {
+      const message = yield* createMessage
+      const info = AnswerInfo.of(message)
+      assert.strictEqual(info.source._tag, "Static")
+      assert.deepStrictEqual(info.passedOver.map(({ target }) => target), ["claude-sonnet-5-5"])
+      assert.deepStrictEqual(yield* asked, ["claude-sonnet-5-5"])
+    }).pipe((test) =>
+      using(
+        test,
+        ClaudeTest.script([Fault.spendLimit()]).pipe(
+          ClaudeLayer.withFallback({ models, answer: () => Reply.message("busy") })
+        )
+      )
+    ))
+
+  it.effect("a spend limit without a static answer is one request and the error", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(createMessage)
+      assert.strictEqual(error._tag, "SpendLimitError")
+      assert.strictEqual((yield* calls).length, 1)
+    }).pipe((test) => using(test, ClaudeTest.script([Fault.spendLimit()]).pipe(ClaudeLayer.withFallback({ models })))))
+
+  it.effect("the program decides what falls through, and how a request is adapted", () =>
+    Effect.gen(function*() {
+      yield* createMessage
+      const [, second] = yield* calls
+      assert.deepInclude(second?.request, { model: "claude-haiku-5-5", max_tokens: 7 })
+    }).pipe((test) =>
+      using(
+        test,
+        ClaudeTest.script([Fault.contextWindowExceeded(), Reply.text("hi")]).pipe(
+          ClaudeLayer.withFallback({
+            models: [{ model: "claude-haiku-5-5", adapt: (before) => ({ ...before, max_tokens: 7 }) }],
+            shouldFallback: (error) => error._tag === "ContextWindowExceededError"
+          })
+        )
+      )
+    ))
+
+  it.effect("does not ask the model that was asked for again", () =>
+    Effect.gen(function*() {
+      yield* Effect.flip(createMessage)
+      assert.deepStrictEqual(yield* asked, ["claude-sonnet-5-5"])
+    }).pipe((test) =>
+      using(
+        test,
+        ClaudeTest.script([Fault.overloaded()]).pipe(ClaudeLayer.withFallback({ models: [request.model] }))
+      )
+    ))
+
+  it.effect("a stream falls back before content, and its message_start says who answers", () =>
+    Effect.gen(function*() {
+      const { result } = yield* runFor(streamEvents, "1 minute")
+      const events = Result.isSuccess(result) ? result.success.filter((event) => !isPing(event)) : []
+      const starts = events.flatMap((event) => event.type === "message_start" ? [AnswerInfo.of(event.message)] : [])
+      assert.strictEqual(starts.length, 1)
+      assert.deepStrictEqual(starts[0]?.source, { _tag: "Model", model: "claude-haiku-5-5" })
+      assert.deepStrictEqual(starts[0]?.passedOver.map(({ error }) => error._tag), ["StreamInterruptedError"])
+    }).pipe((test) =>
+      using(
+        test,
+        ClaudeTest.script([Fault.cutStream({ afterEvents: 1 }), Reply.text("hi")]).pipe(
+          ClaudeLayer.withFallback({ models })
+        )
+      )
+    ))
+
+  it.effect("a stream that has shown content does not change its source", () =>
+    Effect.gen(function*() {
+      const { result } = yield* runFor(streamEvents, "1 minute")
+      assert.strictEqual(Result.isFailure(result) ? result.failure._tag : "", "StreamInterruptedError")
+      assert.strictEqual((yield* calls).length, 1)
+    }).pipe((test) =>
+      using(
+        test,
+        ClaudeTest.script([Fault.cutStream({ afterEvents: 3 })]).pipe(
+          ClaudeLayer.withFallback({ models, answer: () => Reply.message("busy") })
+        )
+      )
+    ))
+
+  it.effect("a static answer is streamed too", () =>
+    Effect.gen(function*() {
+      const { result } = yield* runFor(streamEvents, "1 minute")
+      const events = Result.isSuccess(result) ? result.success.filter((event) => !isPing(event)) : []
+      assert.strictEqual(
+        events[0]?.type === "message_start" ? AnswerInfo.of(events[0].message).source._tag : "",
+        "Static"
+      )
+      assert.strictEqual(events.at(-1)?.type, "message_stop")
+    }).pipe((test) =>
+      using(
+        test,
+        ClaudeTest.script([Fault.overloaded()]).pipe(ClaudeLayer.withFallback({ answer: () => Reply.message("busy") }))
+      )
+    ))
+
+  it("refuses a fallback to nothing, and one that could never be reached", () => {
+    assert.throws(() => ClaudeLayer.withFallback({}), RangeError, /"models", "answer"/)
+    assert.throws(() => ClaudeLayer.withFallback({ models: [] }), RangeError, /"models"/)
+    assert.throws(() => ClaudeLayer.withFallback({ models: ["a", "a"] }), RangeError, /"a" twice/)
+    assert.throws(() => ClaudeLayer.withFallback({ models: [""] }), RangeError, /empty/)
+  })
+})

@@ -1,0 +1,192 @@
+import type { ClaudeError } from "@effect-claude/client/ClaudeError"
+import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
+import type { ClaudeService } from "@effect-claude/client/ClaudeService"
+import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
+import * as Fault from "@effect-claude/testing/Fault"
+import * as Reply from "@effect-claude/testing/Reply"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import * as Tracer from "effect/Tracer"
+import { createMessage, runFor, streamEvents, using } from "./support.ts"
+
+interface Line {
+  readonly level: string
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
+/** Runs a call with a logger and a tracer that keep everything, and returns what they kept. */
+const observe = (
+  call: Effect.Effect<unknown, ClaudeError, ClaudeService>,
+  layer: Layer.Layer<ClaudeService | ClaudeTest.ClaudeTest>
+) => {
+  const lines: Array<Line> = []
+  const spans: Array<Tracer.NativeSpan> = []
+  const logger = Logger.make(({ logLevel, message }) => {
+    const [, fields] = message as [string, Record<string, unknown>]
+    lines.push({ level: logLevel, fields })
+  })
+  const tracer = Tracer.make({
+    span: (options) => {
+      const span = new Tracer.NativeSpan(options)
+      spans.push(span)
+      return span
+    }
+  })
+  return runFor(call, "10 minutes").pipe(
+    (test) => using(test, layer),
+    Effect.provideService(Tracer.Tracer, tracer),
+    Effect.provide(Logger.layer([logger])),
+    Effect.as({ lines, spans })
+  )
+}
+
+const parentOf = (span: Tracer.NativeSpan | undefined) =>
+  span === undefined ? undefined : Option.getOrUndefined(span.parent)
+
+const pipeline = (steps: ReadonlyArray<Parameters<typeof ClaudeTest.script>[0][number]>) =>
+  ClaudeTest.script(steps).pipe(
+    ClaudeLayer.withAttemptTimeout({ attempt: "60 seconds", idle: "10 seconds" }),
+    ClaudeLayer.withRetry(Schedule.spaced("1 second").pipe(Schedule.upTo({ times: 2 }))),
+    ClaudeLayer.withFallback({ models: ["claude-haiku-5-5"] }),
+    ClaudeLayer.withDeadline("5 minutes"),
+    ClaudeLayer.withTelemetry()
+  )
+
+describe("ClaudeLayer.withTelemetry", () => {
+  it.effect("a span for the call, with GenAI attributes and a child for each attempt", () =>
+    Effect.gen(function*() {
+      const { lines, spans } = yield* observe(
+        createMessage,
+        pipeline([Fault.overloaded({ requestId: "req_1" }), Reply.text("hi")])
+      )
+      const [call, first, second] = spans
+      assert.deepStrictEqual(spans.map(({ name }) => name), ["chat claude-sonnet-5-5", "attempt", "attempt"])
+      assert.strictEqual(parentOf(first), call)
+      assert.strictEqual(parentOf(second), call)
+      assert.isTrue(spans.every((span) => span.status._tag === "Ended" && span.kind === "client"))
+
+      const attributes = Object.fromEntries(call?.attributes ?? [])
+      assert.deepInclude(attributes, {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "anthropic",
+        "gen_ai.request.model": "claude-sonnet-5-5",
+        "gen_ai.response.model": "claude-sonnet-5-5",
+        "claude.attempt": 2,
+        "claude.source": "requested"
+      })
+      assert.deepStrictEqual(attributes["gen_ai.response.finish_reasons"], ["end_turn"])
+      assert.isNumber(attributes["gen_ai.usage.input_tokens"])
+      assert.isNumber(attributes["gen_ai.usage.output_tokens"])
+      assert.deepInclude(Object.fromEntries(first?.attributes ?? []), {
+        "claude.attempt": 1,
+        "error.type": "OverloadedError",
+        "claude.verdict": "overloaded",
+        "claude.request_id": "req_1"
+      })
+      assert.deepInclude(Object.fromEntries(second?.attributes ?? []), { "claude.attempt": 2 })
+
+      assert.strictEqual(lines.length, 1)
+      assert.strictEqual(lines[0]?.level, "Warn")
+      assert.deepInclude(lines[0]?.fields, {
+        error: "OverloadedError",
+        attempt: 1,
+        request_id: "req_1",
+        verdict: "overloaded",
+        status: 529
+      })
+    }))
+
+  it.effect("a failure that passes every layer is logged once, at the level of its verdict", () =>
+    Effect.gen(function*() {
+      const message = "x".repeat(500)
+      const { lines, spans } = yield* observe(createMessage, pipeline([Fault.authentication({ message })]))
+      assert.strictEqual(lines.length, 1)
+      assert.strictEqual(lines[0]?.level, "Error")
+      assert.strictEqual(lines[0]?.fields["message"], "x".repeat(200))
+      assert.strictEqual(spans[0]?.attributes.get("error.type"), "AuthenticationError")
+    }))
+
+  it.effect("attempts of a fallback are children too, each with its model", () =>
+    Effect.gen(function*() {
+      const steps = [Fault.overloaded(), Fault.overloaded(), Fault.overloaded(), Reply.text("hi")]
+      const { lines, spans } = yield* observe(createMessage, pipeline(steps))
+      assert.deepStrictEqual(
+        spans.slice(1).map((
+          { attributes }
+        ) => [attributes.get("gen_ai.request.model"), attributes.get("claude.attempt")]),
+        [["claude-sonnet-5-5", 1], ["claude-sonnet-5-5", 2], ["claude-sonnet-5-5", 3], ["claude-haiku-5-5", 1]]
+      )
+      assert.strictEqual(lines.length, 3)
+      assert.strictEqual(spans[0]?.attributes.get("claude.source"), "claude-haiku-5-5")
+    }))
+
+  it.effect("a deadline that no attempt failed with is logged by the call", () =>
+    Effect.gen(function*() {
+      const layer = ClaudeTest.script([Fault.hang()]).pipe(
+        ClaudeLayer.withDeadline("1 minute"),
+        ClaudeLayer.withTelemetry()
+      )
+      const { lines, spans } = yield* observe(createMessage, layer)
+      assert.deepStrictEqual(lines.map(({ fields }) => fields["error"]), ["DeadlineExceededError"])
+      assert.deepStrictEqual(spans.map(({ status }) => status._tag), ["Ended", "Ended"])
+    }))
+
+  it.effect("an attempt timeout is the attempt's failure", () =>
+    Effect.gen(function*() {
+      const { lines, spans } = yield* observe(createMessage, pipeline([Fault.hang(), Reply.text("hi")]))
+      assert.deepStrictEqual(lines.map(({ fields }) => fields["error"]), ["AttemptTimeoutError"])
+      assert.strictEqual(spans[1]?.attributes.get("error.type"), "AttemptTimeoutError")
+    }))
+
+  it.effect("a stream has the same spans, which end with it", () =>
+    Effect.gen(function*() {
+      const { lines, spans } = yield* observe(
+        streamEvents,
+        pipeline([Fault.cutStream({ afterEvents: 1 }), Reply.text("hi")])
+      )
+      assert.deepStrictEqual(spans.map(({ name }) => name), ["chat claude-sonnet-5-5", "attempt", "attempt"])
+      assert.strictEqual(parentOf(spans[2]), spans[0])
+      assert.isTrue(spans.every(({ status }) => status._tag === "Ended"))
+      assert.deepInclude(Object.fromEntries(spans[0]?.attributes ?? []), {
+        "gen_ai.response.model": "claude-sonnet-5-5",
+        "claude.attempt": 2
+      })
+      assert.deepStrictEqual(spans[0]?.attributes.get("gen_ai.response.finish_reasons"), ["end_turn"])
+      assert.deepStrictEqual(lines.map(({ fields }) => fields["error"]), ["StreamInterruptedError"])
+    }))
+
+  it.effect("a stream that breaks after content is logged once, and its spans failed", () =>
+    Effect.gen(function*() {
+      const { lines, spans } = yield* observe(streamEvents, pipeline([Fault.stallStream({ afterEvents: 3 })]))
+      assert.deepStrictEqual(lines.map(({ fields }) => fields["error"]), ["AttemptTimeoutError"])
+      assert.deepStrictEqual(spans.map(({ attributes }) => attributes.get("error.type")), [
+        "AttemptTimeoutError",
+        "AttemptTimeoutError"
+      ])
+      assert.isTrue(spans.every(({ status }) => status._tag === "Ended" && status.exit._tag === "Failure"))
+    }))
+
+  it.effect("without a layer that owns attempts, the call is its own", () =>
+    Effect.gen(function*() {
+      const { lines, spans } = yield* observe(
+        createMessage,
+        ClaudeTest.script([Fault.overloaded()]).pipe(ClaudeLayer.withTelemetry())
+      )
+      assert.deepStrictEqual(spans.map(({ name }) => name), ["chat claude-sonnet-5-5", "attempt"])
+      assert.strictEqual(lines.length, 1)
+    }))
+
+  it.effect("spans and logs can be switched off", () =>
+    Effect.gen(function*() {
+      const layer = (options: { readonly spans?: boolean; readonly logs?: boolean }) =>
+        ClaudeTest.script([Fault.overloaded()]).pipe(ClaudeLayer.withTelemetry(options))
+      const quiet = yield* observe(createMessage, layer({ logs: false }))
+      assert.deepStrictEqual([quiet.lines.length, quiet.spans.length], [0, 2])
+      const untraced = yield* observe(createMessage, layer({ spans: false }))
+      assert.deepStrictEqual([untraced.lines.length, untraced.spans.length], [1, 0])
+    }))
+})

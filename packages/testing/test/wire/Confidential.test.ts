@@ -1,0 +1,164 @@
+import { ClaudeErrorJson } from "@effect-claude/client/ClaudeError"
+import type { ClaudeError } from "@effect-claude/client/ClaudeError"
+import type { MessageRequest } from "@effect-claude/client/ClaudeService"
+import * as FakeClaudeApi from "@effect-claude/testing/FakeClaudeApi"
+import * as FaultPlan from "@effect-claude/testing/FaultPlan"
+import * as FaultStep from "@effect-claude/testing/FaultStep"
+import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Logger from "effect/Logger"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
+import { inspect } from "node:util"
+import { connect, quickPipeline } from "./support.ts"
+
+const key = "sk-ant-api03-CANARYKEY0123456789"
+const canaries = {
+  key: "CANARYKEY0123456789",
+  user: "CANARY-USER-TEXT-77",
+  system: "CANARY-SYSTEM-TEXT-88",
+  tool: "CANARY-TOOL-TEXT-99"
+}
+
+const userText = `My secret is ${canaries.user}, please keep it to yourself.`
+const systemText = `You know that ${canaries.system} is the password of the house.`
+
+const request: MessageRequest = {
+  model: "claude-sonnet-5-5",
+  max_tokens: 100,
+  system: systemText,
+  tools: [{ name: "open", description: `Opens ${canaries.tool}`, input_schema: { type: "object" } }],
+  messages: [{ role: "user", content: userText }]
+}
+
+const echo = (text: string) => `messages.0: "${text}" is not allowed (key ${key})`
+const echoed = echo(userText)
+
+// Servers and proxies that repeat what they were sent, in every place that ends up in an error.
+const faults: ReadonlyArray<readonly [string, FaultStep.FaultStep]> = [
+  ["an API error", FaultStep.error({ status: 400, error: { type: "invalid_request_error", message: echoed } })],
+  [
+    "an API error that repeats a part",
+    FaultStep.error({
+      status: 400,
+      error: { type: "invalid_request_error", message: echo(`is ${canaries.user}, please keep`) }
+    })
+  ],
+  [
+    "an API error that repeats the system prompt in its details",
+    FaultStep.error({
+      status: 400,
+      error: { type: "invalid_request_error", message: "no", details: { seen: systemText } }
+    })
+  ],
+  ["an overload", FaultStep.error({ status: 529, error: { type: "overloaded_error", message: echoed } })],
+  [
+    "a proxy's page",
+    FaultStep.response({
+      status: 502,
+      contentType: "text/html",
+      body: `<html><title>${echoed}</title><body>${echoed} Authorization: Bearer ${key}</body></html>`
+    })
+  ],
+  [
+    "a proxy's text",
+    FaultStep.response({ status: 500, contentType: "text/plain", body: `${echoed} x-api-key: ${key}` })
+  ],
+  ["a 200 with a page", FaultStep.response({ status: 200, contentType: "text/html", body: `<html>${echoed}</html>` })],
+  ["a 200 with broken JSON", FaultStep.response({ status: 200, contentType: "application/json", body: `{"${echoed}` })],
+  [
+    "an error event",
+    FaultStep.midStreamError({ afterEvents: 1, error: { type: "api_error", message: echoed } })
+  ],
+  ["a reset", FaultStep.reset()],
+  ["a slow answer", FaultStep.slowFirstByte("1 minute")]
+]
+
+/** Everything a program could print, send or store of a failure. */
+const renderings = (error: ClaudeError): ReadonlyArray<string> => [
+  String(error),
+  error.stack ?? "",
+  JSON.stringify(error),
+  JSON.stringify(Schema.encodeSync(ClaudeErrorJson)(error)),
+  inspect(error, { depth: 20, showHidden: true }),
+  Cause.pretty(Cause.fail(error)),
+  inspect(Cause.fail(error), { depth: 20 })
+]
+
+/** Runs a call with a logger and a tracer that keep all they are given. */
+const observed = (plan: FaultPlan.FaultPlanInput, stream: boolean) => {
+  const seen: Array<string> = []
+  const keep = (value: unknown) => seen.push(inspect(value, { depth: 12 }))
+  const logger = Logger.make((entry) => {
+    keep(entry.message)
+    keep(entry.cause)
+  })
+  class KeepingSpan extends Tracer.NativeSpan {
+    override attribute(name: string, value: unknown): void {
+      keep([name, value])
+      super.attribute(name, value)
+    }
+    override event(name: string, time: bigint, attributes?: Record<string, unknown>): void {
+      keep([name, attributes])
+      super.event(name, time, attributes)
+    }
+    override end(time: bigint, exit: Exit.Exit<unknown, unknown>): void {
+      keep([this.name, ...this.attributes.entries(), this.events, exit])
+      super.end(time, exit)
+    }
+  }
+  const tracer = Tracer.make({ span: (options) => new KeepingSpan(options) })
+  return Effect.scoped(Effect.gen(function*() {
+    const api = yield* FakeClaudeApi.make({ plan: FaultPlan.make(plan) })
+    const claude = yield* connect(
+      { apiKey: Redacted.make(key), baseUrl: api.url },
+      quickPipeline({ telemetry: {}, attemptTimeout: { attempt: "100 millis", firstEvent: "100 millis" } })
+    )
+    const call: Effect.Effect<unknown, ClaudeError> = stream
+      ? Stream.runDrain(claude.streamMessage(request))
+      : claude.createMessage(request)
+    const error = yield* Effect.flip(call)
+    return { error, seen }
+  })).pipe(
+    Effect.provide(Logger.layer([logger])),
+    Effect.provideService(Tracer.Tracer, tracer)
+  )
+}
+
+describe("no key and no prompt text in an error, a log line or a span", () => {
+  for (const [name, step] of faults) {
+    for (const stream of [false, true]) {
+      it.live(`${name}, ${stream ? "streamMessage" : "createMessage"}`, () =>
+        Effect.gen(function*() {
+          const { error, seen } = yield* observed({ after: step }, stream)
+          assert.isAbove(seen.length, 3, "the logger and the tracer saw something")
+          for (const text of [...renderings(error), ...seen]) {
+            for (const [what, canary] of Object.entries(canaries)) {
+              assert.isFalse(text.includes(canary), `the ${what} is in: ${text.slice(0, 300)}`)
+            }
+          }
+        }))
+    }
+  }
+
+  it.live("a key that no header can hold", () =>
+    Effect.gen(function*() {
+      const claude = yield* connect({ apiKey: Redacted.make(`${key}\n`), baseUrl: "http://127.0.0.1:9" })
+      const error = yield* Effect.flip(claude.createMessage(request))
+      for (const text of renderings(error)) assert.isFalse(text.includes(canaries.key), text.slice(0, 300))
+    }).pipe(Effect.scoped))
+
+  it.live("credentials in the base URL", () =>
+    Effect.gen(function*() {
+      const claude = yield* connect({
+        apiKey: Redacted.make(key),
+        baseUrl: "http://user:CANARYKEY0123456789@127.0.0.1:9"
+      })
+      const error = yield* Effect.flip(claude.createMessage(request))
+      for (const text of renderings(error)) assert.isFalse(text.includes(canaries.key), text.slice(0, 300))
+    }).pipe(Effect.scoped))
+})
