@@ -1,0 +1,38 @@
+import * as FakeClaudeApi from "@effect-claude/testing/FakeClaudeApi"
+import * as FaultPlan from "@effect-claude/testing/FaultPlan"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+
+const port = Flag.Int("port").pipe(
+  Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))),
+  Flag.withDescription("Port to listen on, on 127.0.0.1; 0 takes a free one"),
+  Flag.withDefault(0)
+)
+
+const faults = Flag.FileText("faults").pipe(
+  Flag.withDescription("JSON file with the fault plan; without one every request gets a healthy answer"),
+  Flag.optional
+)
+
+/** `effect-claude fake-api --port N --faults FILE` */
+export const fakeApi = Command.make(
+  "fake-api",
+  { port, faults },
+  Effect.fn(function*({ faults, port }) {
+    const plan = Option.isSome(faults) ? yield* FaultPlan.decodeJson(faults.value) : FaultPlan.healthy
+    const api = yield* FakeClaudeApi.make({ port, plan })
+    yield* Console.log(`The fake Claude API listens on ${api.url}`)
+    yield* Console.log(`Try it: ANTHROPIC_BASE_URL=${api.url} ANTHROPIC_API_KEY=sk-ant-fake your-program`)
+    return yield* Effect.never
+  }, Effect.scoped)
+).pipe(
+  Command.withDescription("Serve a fake Claude API on loopback that fails as its plan says"),
+  Command.withExamples([
+    { command: "effect-claude fake-api --port 4000", description: "A healthy API" },
+    { command: "effect-claude fake-api --port 4000 --faults faults.json", description: "One that fails as planned" }
+  ])
+)
