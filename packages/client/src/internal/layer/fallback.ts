@@ -61,18 +61,15 @@ const checkTargets = (options: FallbackOptions): ReadonlyArray<ModelTarget> => {
   return targets
 }
 
-const sourceOf = (name: string, request: MessageRequest): AnswerInfo.Source =>
-  name === staticTarget
-    ? { _tag: "Static" }
-    : name === request.model
-    ? { _tag: "Requested" }
-    : { _tag: "Model", model: name }
+const sourceOf = (name: string): AnswerInfo.Source =>
+  name === staticTarget ? { _tag: "Static" } : { _tag: "Model", model: name }
 
 type Provenance = Fallback.Provenance<string, ClaudeError>
 
-const annotate = <A extends object>(answer: A, request: MessageRequest, provenance: Provenance, walk: Walk): A =>
-  AnswerInfo.annotate(answer, {
-    source: sourceOf(provenance.source, request),
+/** Says who answered. An answer of the first target says so already. */
+const annotate = <A extends object>(answer: A, provenance: Provenance, walk: Walk): A =>
+  provenance.failures.length === 0 ? answer : AnswerInfo.annotate(answer, {
+    source: sourceOf(provenance.source),
     passedOver: provenance.failures
       .filter(({ name }) => walk.asked(name))
       .map(({ error, name }) => ({ target: name, error }))
@@ -139,7 +136,7 @@ export const fallback = (options: FallbackOptions): PolicyLayer => {
         return Fallback.firstOf([target(first), ...others.map(target), ...own], {
           shouldFallback,
           onSwitch: walk.note
-        }).pipe(Effect.map(({ value, ...provenance }) => annotate(value, request, provenance, walk)))
+        }).pipe(Effect.map(({ value, ...provenance }) => annotate(value, provenance, walk)))
       })
 
     const streamMessage: ClaudeServiceShape["streamMessage"] = (request, call) =>
@@ -166,7 +163,7 @@ export const fallback = (options: FallbackOptions): PolicyLayer => {
           isTransparent: MessageEvents.isPing,
           decorate: (event: MessageEvents.MessageEvent, provenance) =>
             event.type === "message_start"
-              ? { ...event, message: annotate(event.message, request, provenance, walk) }
+              ? { ...event, message: annotate(event.message, provenance, walk) }
               : event
         })
       })
