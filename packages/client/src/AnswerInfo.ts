@@ -131,7 +131,19 @@ export const of = (answer: object): AnswerInfo => Key in answer ? answer[Key] as
  * @category combinators
  * @since 0.1.0
  */
-export const annotate = <A extends object>(answer: A, info: Partial<AnswerInfo>): A => ({
-  ...answer,
-  [Key]: { ...of(answer), ...info }
-})
+export const annotate = <A extends object>(answer: A, info: Partial<AnswerInfo>): A => {
+  const known = of(answer)
+  return {
+    ...answer,
+    [Key]: {
+      source: info.source ?? known.source,
+      passedOver: info.passedOver ?? known.passedOver,
+      attempt: info.attempt ?? known.attempt,
+      requestId: info.requestId ?? known.requestId,
+      // Read from the headers when somebody asks, so not asked for here.
+      get rateLimits() {
+        return info.rateLimits ?? known.rateLimits
+      }
+    } satisfies AnswerInfo
+  }
+}

@@ -51,13 +51,15 @@ import { type AuthenticationError, type ClaudeError, InvalidRequestError } from 
 import { type CallOptions, ClaudeService, type ClaudeServiceShape, HeadersTimeout } from "./ClaudeService.ts"
 import { describeAnswer } from "./internal/describeAnswer.ts"
 import { readEvents } from "./internal/messageStream.ts"
+import { scopedSignal } from "./internal/scopedSignal.ts"
 import type { MessageEvent } from "./MessageEvents.ts"
 import * as Models from "./Models.ts"
 import * as RequestCheck from "./RequestCheck.ts"
 import * as SdkFailure from "./SdkFailure.ts"
 
 /**
- * The part of an SDK client that is used here. The clients for Bedrock, Vertex and Foundry have it too.
+ * The part of an SDK client that is used here. The clients for Bedrock, Vertex and Foundry have it too, as long as they
+ * share one installed copy of `@anthropic-ai/sdk` with this package: the types of two copies do not fit each other.
  *
  * @category models
  * @since 0.1.0
@@ -84,7 +86,7 @@ export type UnknownModel = "warn" | "fail" | "ignore"
  * **Details**
  *
  * - `apiKey` or `authToken`: at most one. With neither, the SDK looks for credentials where it usually does.
- * - `baseUrl`: where the API is; by default `https://api.anthropic.com`.
+ * - `baseUrl`: where the API is; by default what the SDK finds in `ANTHROPIC_BASE_URL`, or `https://api.anthropic.com`.
  * - `unknownModel`: `"warn"` by default.
  * - `sdk`: any further option of the SDK's client (`fetch`, `fetchOptions`, `defaultHeaders`, `credentials`, ...). Its
  *   `maxRetries` has no effect here.
@@ -127,6 +129,11 @@ const confidentialHeader = /auth|key|token|secret|cookie|password/i
 
 const confidentialHeaders = (call: CallOptions | undefined): ReadonlyArray<string> =>
   Object.entries(call?.headers ?? {}).flatMap(([name, value]) => confidentialHeader.test(name) ? [value] : [])
+
+// What the SDK takes: whole milliseconds that a timer can count; it throws at a fraction, and a longer timer fires at once.
+const longestTimer = 2 ** 31 - 1
+
+const sdkTimeout = (limit: Duration.Duration): number => Math.min(Math.ceil(Duration.toMillis(limit)), longestTimer)
 
 const requestIdOf = (response: Response): string | undefined => response.headers.get("request-id") ?? undefined
 
@@ -185,7 +192,7 @@ export const make = (
       const sdkOptions: Anthropic.RequestOptions = {
         maxRetries: 0,
         headers: { "x-stainless-retry-count": String(attempt - 1), ...call?.headers },
-        ...(headersTimeout === undefined ? undefined : { timeout: Duration.toMillis(headersTimeout) })
+        ...(headersTimeout === undefined ? undefined : { timeout: sdkTimeout(headersTimeout) })
       }
       return { context, sdkOptions }
     })
@@ -228,7 +235,7 @@ export const make = (
       yield* checked(body, "messages", true)
       const { context, sdkOptions } = yield* prepare(request, call)
       // Of the scope, not of the effect: the signal must fire when the stream is dropped, while a read is pending.
-      const signal = yield* Effect.abortSignal
+      const signal = yield* scopedSignal
       const response = yield* withFreshToken(Effect.tryPromise({
         try: () => client.messages.create(body, { ...sdkOptions, signal }).asResponse(),
         catch: (thrown) => SdkFailure.fromThrown(thrown, context)
@@ -247,12 +254,12 @@ export const make = (
       if (!canCountTokens(messages)) {
         return yield* new InvalidRequestError({ message: "This client cannot count tokens", model: request.model })
       }
-      const count = yield* withFreshToken(Effect.tryPromise({
-        try: (signal) => messages.countTokens(request, { ...sdkOptions, signal }),
+      const { data, response } = yield* withFreshToken(Effect.tryPromise({
+        try: (signal) => messages.countTokens(request, { ...sdkOptions, signal }).withResponse(),
         catch: (thrown) => SdkFailure.fromThrown(thrown, context)
       }))
-      const error = SdkFailure.fromResolved(count, isTokensCount, context)
-      return error === undefined ? count : yield* error
+      const error = SdkFailure.fromResolved(data, isTokensCount, { ...context, requestId: requestIdOf(response) })
+      return error === undefined ? data : yield* error
     })
 
   return { createMessage, streamMessage, countTokens, policies: [] }
@@ -301,8 +308,16 @@ export const layer = (options: Options = {}): Layer.Layer<ClaudeService> => {
   if (options.apiKey !== undefined && options.authToken !== undefined) {
     throw new RangeError(`AnthropicClient.layer: pass "apiKey" or "authToken", not both`)
   }
+  if (options.baseUrl !== undefined && !isBaseUrl(options.baseUrl)) {
+    throw new RangeError(`AnthropicClient.layer: option "baseUrl" ${baseUrlForm}`)
+  }
   return Layer.sync(ClaudeService, () => make(new Anthropic(clientOptions(options)), options))
 }
+
+// The value is not repeated: it may hold credentials.
+const baseUrlForm = "must be a URL that starts with http:// or https://"
+
+const isBaseUrl = (url: string): boolean => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)
 
 // With a credential of ours, `null` keeps the SDK from reading the other one from the environment. An absent key is left
 // out altogether, since the SDK takes an explicit `undefined` for "look in the environment" and that is what is meant.
@@ -314,16 +329,26 @@ const clientOptions = (options: Options): ClientOptions => ({
   ...(options.baseUrl === undefined ? undefined : { baseURL: options.baseUrl })
 })
 
+// Blank counts as not set, as in the SDK: a compose file or a CI passes on the variables it does not have as empty ones.
+const notBlank = (text: string): Option.Option<string> =>
+  Option.filter(Option.some(text.trim()), (value) => value !== "")
+
+const secret = (name: string): Config.Config<Option.Option<Redacted.Redacted>> =>
+  Config.map(
+    Config.option(Config.Redacted(name)),
+    Option.flatMap((value) => Option.map(notBlank(Redacted.value(value)), (text) => Redacted.make(text)))
+  )
+
 const environment = Config.all({
-  apiKey: Config.option(Config.Redacted("ANTHROPIC_API_KEY")),
-  authToken: Config.option(Config.Redacted("ANTHROPIC_AUTH_TOKEN")),
-  baseUrl: Config.option(Config.NonEmptyString("ANTHROPIC_BASE_URL"))
+  apiKey: secret("ANTHROPIC_API_KEY"),
+  authToken: secret("ANTHROPIC_AUTH_TOKEN"),
+  baseUrl: Config.map(Config.option(Config.String("ANTHROPIC_BASE_URL")), Option.flatMap(notBlank))
 })
 
 /**
  * Makes a client from `ANTHROPIC_API_KEY` or `ANTHROPIC_AUTH_TOKEN`, and `ANTHROPIC_BASE_URL`, read through `Config`. The
- * key wins when both are set, as it does in the SDK. Building fails with a `ConfigError` that names the variables when
- * neither is set.
+ * key wins when both are set, as it does in the SDK. Space around a value is dropped, and a blank one counts as not set.
+ * Building fails with a `ConfigError` that names the variables when there is neither key nor token.
  *
  * **Example** (Reading the key from a configuration)
  *
@@ -350,6 +375,9 @@ const environment = Config.all({
 export const layerConfig: Layer.Layer<ClaudeService, Config.ConfigError> = Layer.unwrap(
   Effect.gen(function*() {
     const { apiKey, authToken, baseUrl } = yield* environment
+    if (Option.isSome(baseUrl) && !isBaseUrl(baseUrl.value)) {
+      return yield* Config.fail(new SourceError({ message: `ANTHROPIC_BASE_URL ${baseUrlForm}` }))
+    }
     const base = Option.isSome(baseUrl) ? { baseUrl: baseUrl.value } : {}
     if (Option.isSome(apiKey)) return layer({ ...base, apiKey: apiKey.value })
     if (Option.isSome(authToken)) return layer({ ...base, authToken: authToken.value })

@@ -4,7 +4,8 @@
  * **Details**
  *
  * All errors share a set of fields: `message`, `requestId`, `status`, `errorType`, `errorCode`, `retryAfter` (the wait that
- * the server or a policy asked for), `shouldRetry` (the server's own word), `attempt` (1-based), `model` and `cause`. Each
+ * the server or a policy asked for), `shouldRetry` (the server's own word), `attempt` (1-based), `model`, `partial` (what had
+ * arrived of a stream) and `cause`. Each
  * says through `verdict` what to do next. Four groups:
  *
  * - {@link ApiError}: the API said so, by a status or by an `error` event inside a stream;
@@ -99,17 +100,15 @@ const shared = {
   shouldRetry: Schema.optionalKey(Schema.Boolean),
   attempt: Schema.optionalKey(Schema.Int),
   model: Schema.optionalKey(Schema.String),
+  partial: Schema.optionalKey(PartialAnswer),
   cause: Schema.optionalKey(Schema.Defect())
 }
 
 const answered = {
   ...shared,
   details: Schema.optionalKey(Schema.Record(Schema.String, Schema.Json)),
-  rateLimits: Schema.optionalKey(RateLimits),
-  partial: Schema.optionalKey(PartialAnswer)
+  rateLimits: Schema.optionalKey(RateLimits)
 }
-
-const broken = { ...shared, partial: Schema.optionalKey(PartialAnswer) }
 
 const checked = {
   field: Schema.optionalKey(Schema.String),
@@ -306,7 +305,7 @@ export class OverloadedError extends Schema.TaggedError<OverloadedError>()("Over
  * @since 0.1.0
  */
 export class ConnectionError extends Schema.TaggedError<ConnectionError>()("ConnectionError", {
-  ...broken,
+  ...shared,
   code: Schema.optionalKey(Schema.String)
 }) {
   get verdict(): Verdict {
@@ -322,7 +321,7 @@ export class ConnectionError extends Schema.TaggedError<ConnectionError>()("Conn
  * @since 0.1.0
  */
 export class AttemptTimeoutError extends Schema.TaggedError<AttemptTimeoutError>()("AttemptTimeoutError", {
-  ...broken,
+  ...shared,
   phase: Schema.Literals(["headers", "firstEvent", "idle", "attempt"]),
   limit: Schema.optionalKey(Schema.DurationFromMillis)
 }) {
@@ -339,7 +338,7 @@ export class AttemptTimeoutError extends Schema.TaggedError<AttemptTimeoutError>
  * @since 0.1.0
  */
 export class StreamInterruptedError
-  extends Schema.TaggedError<StreamInterruptedError>()("StreamInterruptedError", broken)
+  extends Schema.TaggedError<StreamInterruptedError>()("StreamInterruptedError", shared)
 {
   get verdict(): Verdict {
     return verdictOf(this)
@@ -353,7 +352,7 @@ export class StreamInterruptedError
  * @category transport errors
  * @since 0.1.0
  */
-export class InvalidResponseError extends Schema.TaggedError<InvalidResponseError>()("InvalidResponseError", broken) {
+export class InvalidResponseError extends Schema.TaggedError<InvalidResponseError>()("InvalidResponseError", shared) {
   get verdict(): Verdict {
     return verdictOf(this)
   }
@@ -366,7 +365,7 @@ export class InvalidResponseError extends Schema.TaggedError<InvalidResponseErro
  * @since 0.1.0
  */
 export class RefusalError extends Schema.TaggedError<RefusalError>()("RefusalError", {
-  ...broken,
+  ...shared,
   category: Schema.optionalKey(Schema.String),
   explanation: Schema.optionalKey(Schema.String)
 }) {
@@ -382,7 +381,7 @@ export class RefusalError extends Schema.TaggedError<RefusalError>()("RefusalErr
  * @since 0.1.0
  */
 export class OutputTruncatedError extends Schema.TaggedError<OutputTruncatedError>()("OutputTruncatedError", {
-  ...broken,
+  ...shared,
   stopReason: Schema.optionalKey(Schema.String)
 }) {
   get verdict(): Verdict {
@@ -397,7 +396,7 @@ export class OutputTruncatedError extends Schema.TaggedError<OutputTruncatedErro
  * @since 0.1.0
  */
 export class OutputInvalidError extends Schema.TaggedError<OutputInvalidError>()("OutputInvalidError", {
-  ...broken,
+  ...shared,
   issues: Schema.optionalKey(Schema.Array(Schema.String))
 }) {
   get verdict(): Verdict {

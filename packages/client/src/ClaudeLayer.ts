@@ -154,16 +154,18 @@ export const withRetry = (
  *
  * **Details**
  *
- * - `models`: asked in order, with the same request; a name, or a name with `adapt`, which changes the request for it. The
- *   model that was asked for is skipped.
- * - `answer`: makes the last answer, from the request and the last error.
+ * - `models`: asked in order, with the same request; a name, or a name with `adapt`, which changes the request for it and is
+ *   called when its turn comes. The model that was asked for is skipped.
+ * - `answer`: makes the last answer, a text or a whole message, from the request and the last error.
  * - `shouldFallback`: which errors fall through. By default what retries did not mend (every `Retry` verdict), an open
- *   circuit, an exhausted retry budget and a spend limit ({@link shouldFallback}); never a 400 or 401.
+ *   circuit, an exhausted retry budget, a spend limit, and a deadline inside the fallback ({@link shouldFallback}); never a
+ *   400 or 401.
  *
  * At least one of `models` and `answer` is needed. `AnswerInfo.of(message)` says who answered and why the others did not.
  * A stream changes its source only while no content was emitted. Token counts never fall back.
  *
- * Belongs outside of `withRetry`, so that every model has its own attempts.
+ * Belongs outside of `withRetry`, so that every model has its own attempts. A `withDeadline` around it ends the whole call,
+ * fallback included; one inside is each model's own.
  *
  * **Example** (Answering anyway)
  *
@@ -180,7 +182,7 @@ export const withRetry = (
  * const Claude = ClaudeTest.script([Fault.overloaded(), Fault.overloaded()]).pipe(
  *   ClaudeLayer.withFallback({
  *     models: ["claude-haiku-5-5"],
- *     answer: () => Reply.message("We are busy, please try again in a minute.")
+ *     answer: () => "We are busy, please try again in a minute."
  *   })
  * )
  * const program = Effect.gen(function*() {
@@ -327,8 +329,7 @@ export const withTelemetry = (options: TelemetryOptions = {}): Combinator => com
 export const longGeneration: AttemptTimeoutOptions = pipeline.longGeneration
 
 /**
- * Timeouts for short questions: 10 s to the first event, 15 s of silence, 30 s for an answer that is not streamed, 60 s for
- * one that is.
+ * Timeouts for short questions: 10 s to the first event, 15 s of silence, 30 s for the answer.
  *
  * @category presets
  * @since 0.1.0
@@ -342,9 +343,10 @@ export const shortQuestion: AttemptTimeoutOptions = pipeline.shortQuestion
  *
  * - `deadline`: 10 minutes.
  * - `retry`: `ClaudeSchedule.standard`.
- * - `attemptTimeout`: {@link longGeneration}; what is given replaces single values, and the values not given shrink to fit
- *   into it and into the deadline.
- * - `fallback`: none, since only the program knows what may answer in its place.
+ * - `attemptTimeout`: {@link longGeneration}; what is given replaces single values. Those not given shrink with the
+ *   deadline, so that an attempt that hangs takes half of it at most and leaves time for another.
+ * - `fallback`: none, since only the program knows what may answer in its place. Its `models` are asked within the
+ *   deadline; its `answer` stands outside, since it takes no time, and is there for a missed deadline too.
  * - `telemetry`: spans and logs.
  *
  * Each can be switched off with `false`.

@@ -49,9 +49,12 @@ import type * as Schedule from "effect/Schedule"
  */
 export type ClaudeSchedule = Schedule.Schedule<RetrySchedule.RetryDecision, HasVerdict>
 
+// Each attempt that timed out has taken its whole time, and may have been billed.
+const timeoutAttempts = 2
+
 /**
- * The standard schedule with some of its numbers changed. What is left out stays as in {@link standard}; the options of a
- * kind replace that kind's.
+ * The standard schedule with some of its numbers changed. What is left out stays as in {@link standard}: timeouts are tried
+ * once more at most, unless `kinds.timeout.attempts` says otherwise.
  *
  * **Example** (Waiting longer for capacity)
  *
@@ -67,8 +70,11 @@ export type ClaudeSchedule = Schedule.Schedule<RetrySchedule.RetryDecision, HasV
  * @category constructors
  * @since 0.1.0
  */
-export const make = (options: RetrySchedule.StandardOptions = {}): ClaudeSchedule =>
-  RetrySchedule.standard({ ...options, kinds: { timeout: { attempts: 2 }, ...options.kinds } })
+export const make = (options: RetrySchedule.StandardOptions = {}): ClaudeSchedule => {
+  const timeout = options.kinds?.timeout
+  const attempts = timeout?.attempts ?? Math.min(timeoutAttempts, options.attempts ?? timeoutAttempts)
+  return RetrySchedule.standard({ ...options, kinds: { ...options.kinds, timeout: { ...timeout, attempts } } })
+}
 
 /**
  * For a call that someone waits for: 3 attempts; waits from 0.5 s (1 s for rate limits and overload), doubling, at most

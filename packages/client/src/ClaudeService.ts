@@ -7,6 +7,11 @@
  * Requests and answers are the SDK's own types; fields that this toolkit does not know pass through untouched. Whatever goes
  * wrong is a `ClaudeError` in the error channel.
  *
+ * **Gotchas**
+ *
+ * A request is read when its call runs, and again for each attempt. One that is changed meanwhile (a `messages.push` while a
+ * retry waits) is sent as it is then.
+ *
  * **Example** (Asking Claude)
  *
  * ```ts

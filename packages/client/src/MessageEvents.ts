@@ -142,10 +142,10 @@ export const text = <E, R>(events: Stream.Stream<MessageEvent, E, R>): Stream.St
 export const message = <E, R>(events: Stream.Stream<MessageEvent, E, R>): Effect.Effect<Message | undefined, E, R> =>
   Effect.suspend(() => {
     const accumulator = makeAccumulator()
-    return Effect.as(
+    return Effect.map(
       Stream.runForEach(events, (event) => Effect.sync(() => accumulator.add(event))),
-      undefined
-    ).pipe(Effect.map(() => accumulator.message()))
+      () => accumulator.message()
+    )
   })
 
 /**

@@ -84,6 +84,19 @@ describe("Retry.retryStream", () => {
       }
     }))
 
+  it.effect("takes chunks of any size, and holds back any number of elements", () =>
+    Effect.gen(function*() {
+      const size = 300_000
+      const rows = Array.from({ length: size }, (_, index) => index)
+      for (const firstContent of [0, size - 1]) {
+        const stream = Retry.retryStream(Stream.fromArray(rows), {
+          schedule: Schedule.recurs(1),
+          isContent: (row: number) => row >= firstContent
+        })
+        assert.deepStrictEqual(yield* Stream.runCollect(stream), rows)
+      }
+    }))
+
   it.effect("releases what it held when a stream ends without content", () =>
     Effect.gen(function*() {
       const held = yield* observe(Retry.retryStream(emit("start", "stop"), { schedule, ...commits }))

@@ -7,6 +7,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as FaultPlan from "./FaultPlan.ts"
@@ -165,11 +166,16 @@ export const make = (
   return Effect.map(
     Effect.mapError(
       FakeServer.make({ port, plan }),
-      (cause) => new ListenError({ message: `The fake Claude API cannot listen on port ${port}`, port, cause })
+      ({ cause }) =>
+        new ListenError({ message: `The fake Claude API cannot listen on port ${port}${reason(cause)}`, port, cause })
     ),
     serviceOf
   )
 }
+
+/** The system's word for it, such as `EADDRINUSE`, where there is one. */
+const reason = (cause: unknown): string =>
+  Predicate.hasProperty(cause, "code") && Predicate.isString(cause.code) ? ` (${cause.code})` : ""
 
 const serviceOf = (
   { connections, host, log, port, setPlan }: Effect.Success<ReturnType<typeof FakeServer.make>>

@@ -5,11 +5,12 @@ import type { ClaudeError } from "../ClaudeError.ts"
 import type { MessageEvent } from "../MessageEvents.ts"
 
 /**
- * The last failure of an attempt within a call. The deadline layer opens the record and tells it in its own error; the
- * layer that owns the attempts writes to it.
+ * The last failure of an attempt within a call. A deadline layer opens the record and tells it in its own error; the layer
+ * that owns the attempts writes to it, and to those of the deadlines around it.
  */
 export interface FailureRecord {
   last: ClaudeError | undefined
+  readonly outer: FailureRecord | undefined
 }
 
 export const LastFailure = Context.Reference<FailureRecord | undefined>("@effect-claude/client/internal/LastFailure", {
@@ -31,6 +32,8 @@ export interface AttemptObserver {
     model: string,
     stream: Stream.Stream<MessageEvent, ClaudeError>
   ) => Stream.Stream<MessageEvent, ClaudeError>
+  /** What has been logged of the call already. */
+  readonly logged: WeakSet<ClaudeError>
 }
 
 export const CurrentAttemptObserver = Context.Reference<AttemptObserver | undefined>(

@@ -34,9 +34,10 @@ export class Preamble<A> {
             const element = chunk[i] as A
             if (this.options.isContent(element)) {
               this.committed = true
-              out.push(...held, ...chunk.slice(i))
+              const rest = held
               held = []
-              return out
+              // Not by spreading, which puts every element on the stack.
+              return out.concat(rest, chunk.slice(i))
             }
             if (this.options.isTransparent?.(element) === true) out.push(element)
             else held.push(element)

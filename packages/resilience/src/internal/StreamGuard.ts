@@ -87,9 +87,20 @@ export const guardStream = <A, E, R, E2>(
           const stopWatching = watching === undefined ? Effect.void : Fiber.interrupt(watching)
           return stopServing.pipe(Effect.andThen(stopWatching), Effect.andThen(Scope.close(upstreamScope, exit)))
         })
-      const fail = (expiry: Expiry): Effect.Effect<never, E2> => {
-        const exit = Exit.fail(onExpired(expiry.phase, expiry.limit))
-        return Effect.andThen(release(exit), exit)
+      // Suspended, and `arrived` guarded: what a function of the user throws must reach the consumer, which would wait for
+      // ever if it ended the fiber that watches or serves.
+      const fail = (expiry: Expiry): Effect.Effect<never, E2> =>
+        Effect.suspend(() => {
+          const exit = Exit.fail(onExpired(expiry.phase, expiry.limit))
+          return Effect.andThen(release(exit), exit)
+        })
+      const arrived = (watch: StreamWatch<A>, exit: PullExit): PullExit => {
+        try {
+          watch.pullEnded(Exit.isSuccess(exit) ? exit.value : undefined)
+          return exit
+        } catch (defect) {
+          return Exit.die(defect)
+        }
       }
 
       const makeRequest = (watch: StreamWatch<A>): Pull.Pull<Chunk, E | E2> =>
@@ -100,8 +111,8 @@ export const guardStream = <A, E, R, E2>(
             abandon = undefined
             resume(effect)
           }
-          deliver = (exit) => {
-            watch.pullEnded(Exit.isSuccess(exit) ? exit.value : undefined)
+          deliver = (pulled) => {
+            const exit = arrived(watch, pulled)
             settle(Exit.isSuccess(exit) ? exit : Effect.andThen(release(exit), exit))
           }
           abandon = (expiry) => settle(fail(expiry))

@@ -57,4 +57,17 @@ describe("ClaudeLayer.withAttemptTimeout", () => {
         ]).pipe(ClaudeLayer.withAttemptTimeout({ firstEvent: "20 seconds", idle: "10 seconds", stream: "10 minutes" }))
       )
     ))
+
+  it.effect("in standard() an attempt that hangs takes half of the deadline and leaves time for another", () =>
+    Effect.gen(function*() {
+      const { millis, result } = yield* runFor(createMessage, "10 minutes")
+      assert.isTrue(Result.isSuccess(result))
+      assert.isAtLeast(millis, 10_000)
+      assert.isBelow(millis, 20_000)
+    }).pipe((test) =>
+      using(
+        test,
+        ClaudeTest.script([Fault.hang(), Reply.text("hi")]).pipe(ClaudeLayer.standard({ deadline: "20 seconds" }))
+      )
+    ))
 })

@@ -34,6 +34,19 @@ describe("the order of a pipeline", () => {
       )
     }))
 
+  it.effect("a static answer stands outside of the deadline, the models inside", () =>
+    Effect.gen(function*() {
+      const answer = () => "busy"
+      assert.deepStrictEqual(
+        yield* names(base().pipe(ClaudeLayer.standard({ fallback: { models: ["claude-haiku-5-5"], answer } }))),
+        ["telemetry", "fallback", "deadline", "fallback", "retry", "attemptTimeout"]
+      )
+      assert.deepStrictEqual(
+        yield* names(base().pipe(ClaudeLayer.standard({ fallback: { answer } }))),
+        ["telemetry", "fallback", "deadline", "retry", "attemptTimeout"]
+      )
+    }))
+
   it.effect("the same one by one", () =>
     Effect.gen(function*() {
       const layer = base().pipe(
@@ -88,6 +101,18 @@ describe("compositions that cannot work", () => {
       assert.include(error.message, `"duration" of withDeadline (30s)`)
     }))
 
+  it.effect("a timeout longer than the deadline around it, behind another timeout", () =>
+    Effect.gen(function*() {
+      const error = yield* refusal(
+        base().pipe(
+          ClaudeLayer.withAttemptTimeout({ attempt: "60 seconds" }),
+          ClaudeLayer.withAttemptTimeout({ idle: "5 seconds" }),
+          ClaudeLayer.withDeadline("30 seconds")
+        )
+      )
+      assert.include(error.message, `"attempt" of withAttemptTimeout (1m)`)
+    }))
+
   it.effect("a timeout longer than the deadline inside it", () =>
     Effect.gen(function*() {
       const error = yield* refusal(
@@ -122,6 +147,10 @@ describe("compositions that cannot work", () => {
     Effect.gen(function*() {
       const exit = yield* build(base().pipe(ClaudeLayer.standard({ deadline: "5 seconds" })))
       assert.isTrue(Exit.isSuccess(exit))
+      const preset = yield* build(
+        base().pipe(ClaudeLayer.standard({ deadline: "45 seconds", attemptTimeout: ClaudeLayer.shortQuestion }))
+      )
+      assert.isTrue(Exit.isSuccess(preset))
       const wholeSmall = yield* build(base().pipe(ClaudeLayer.standard({ attemptTimeout: { stream: "2 seconds" } })))
       assert.isTrue(Exit.isSuccess(wholeSmall))
     }))

@@ -47,6 +47,32 @@ describe("ClaudeLayer.withDeadline", () => {
       )
     ))
 
+  it.effect("of two deadlines the earlier one governs, and knows the last failure too", () =>
+    Effect.gen(function*() {
+      for (const call of [Effect.asVoid(createMessage), Effect.asVoid(streamEvents)]) {
+        const { millis, result } = yield* runFor(call, "2 minutes")
+        assert.strictEqual(millis, 30_000)
+        const error = Result.isFailure(result) ? result.failure : undefined
+        assert.strictEqual(error?._tag, "DeadlineExceededError")
+        assert.include(error?.message ?? "", "OverloadedError")
+        assert.deepStrictEqual(error?.retryAfter, Duration.seconds(1))
+      }
+    }).pipe((test) =>
+      using(
+        test,
+        ClaudeTest.script([
+          Fault.overloaded({ retryAfter: "1 second" }),
+          Fault.hang(),
+          Fault.overloaded({ retryAfter: "1 second" }),
+          Fault.hang()
+        ]).pipe(
+          ClaudeLayer.withRetry(ClaudeSchedule.make({ serverWaitJitter: 0 })),
+          ClaudeLayer.withDeadline("1 minute"),
+          ClaudeLayer.withDeadline("30 seconds")
+        )
+      )
+    ))
+
   it.effect("covers a stream to its end", () =>
     Effect.gen(function*() {
       const { millis, result } = yield* runFor(streamEvents, "1 minute")

@@ -163,6 +163,103 @@ describe("ClaudeLayer.withFallback", () => {
       )
     ))
 
+  it.effect("adapts a request only when its model's turn comes", () =>
+    Effect.gen(function*() {
+      const info = AnswerInfo.of(yield* createMessage)
+      assert.strictEqual(info.source._tag, "Requested")
+    }).pipe((test) =>
+      using(
+        test,
+        ClaudeTest.script([Reply.text("hi")]).pipe(
+          ClaudeLayer.withFallback({
+            models: [{
+              model: "claude-haiku-5-5",
+              adapt: () => {
+                throw new Error("not wanted yet")
+              }
+            }]
+          })
+        )
+      )
+    ))
+
+  const nested = ClaudeLayer.withFallback({ models: ["claude-haiku-5-5"] })
+  const outermost = ClaudeLayer.withFallback({ models: ["claude-opus-5-5"], answer: () => Reply.message("busy") })
+  const passedOver = ({ passedOver }: AnswerInfo.AnswerInfo) =>
+    passedOver.map(({ error, target }) => [target, error._tag])
+
+  it.effect("a fallback inside keeps its say", () =>
+    Effect.gen(function*() {
+      const info = AnswerInfo.of(yield* createMessage)
+      assert.deepStrictEqual(info.source, { _tag: "Model", model: "claude-haiku-5-5" })
+      assert.deepStrictEqual(passedOver(info), [["claude-sonnet-5-5", "OverloadedError"]])
+    }).pipe((test) => using(test, ClaudeTest.script([Fault.overloaded(), Reply.text("hi")]).pipe(nested, outermost))))
+
+  it.effect("a fallback inside that answers for a model of the outer one is named too", () =>
+    Effect.gen(function*() {
+      const info = AnswerInfo.of(yield* createMessage)
+      assert.deepStrictEqual(info.source, { _tag: "Model", model: "claude-haiku-5-5" })
+      assert.deepStrictEqual(passedOver(info), [
+        ["claude-sonnet-5-5", "InternalServerError"],
+        ["claude-opus-5-5", "OverloadedError"]
+      ])
+    }).pipe((test) =>
+      using(
+        test,
+        ClaudeTest.script([
+          Fault.overloaded(),
+          Fault.internalServer(),
+          Fault.overloaded(),
+          Reply.text("hi")
+        ]).pipe(nested, outermost)
+      )
+    ))
+
+  it.effect("a deadline inside is one model's own, and falls through", () =>
+    Effect.gen(function*() {
+      const { millis, result } = yield* runFor(createMessage, "1 minute")
+      const info = AnswerInfo.of(Result.isSuccess(result) ? result.success : {})
+      assert.strictEqual(info.source._tag, "Model")
+      assert.deepStrictEqual(passedOver(info), [["claude-sonnet-5-5", "DeadlineExceededError"]])
+      assert.strictEqual(millis, 20_000)
+    }).pipe((test) =>
+      using(
+        test,
+        ClaudeTest.script([Fault.hang(), Reply.text("hi")]).pipe(ClaudeLayer.withDeadline("20 seconds"), nested)
+      )
+    ))
+
+  const hanging = ClaudeLayer.standard({
+    deadline: "5 seconds",
+    fallback: { models, answer: (asked, error) => `${asked.model}: ${error._tag}` }
+  })
+
+  it.effect("standard() gives the static answer when the deadline is missed", () =>
+    Effect.gen(function*() {
+      const { millis, result } = yield* runFor(createMessage, "1 minute")
+      const message = Result.isSuccess(result) ? result.success : undefined
+      assert.deepStrictEqual(message?.content.map((block) => block.type === "text" ? block.text : ""), [
+        "claude-sonnet-5-5: DeadlineExceededError"
+      ])
+      assert.strictEqual(AnswerInfo.of(message ?? {}).source._tag, "Static")
+      assert.strictEqual(millis, 5000)
+    }).pipe((test) => using(test, ClaudeTest.script([], { after: Fault.hang() }).pipe(hanging))))
+
+  it.effect("standard() streams the static answer when the deadline is missed before content, and not after", () =>
+    Effect.gen(function*() {
+      const { result } = yield* runFor(streamEvents, "1 minute")
+      const events = Result.isSuccess(result) ? result.success : []
+      assert.strictEqual(
+        events[0]?.type === "message_start" ? AnswerInfo.of(events[0].message).source._tag : "",
+        "Static"
+      )
+      const { result: broken } = yield* using(
+        runFor(streamEvents, "1 minute"),
+        ClaudeTest.script([Fault.stallStream({ afterEvents: 4 })]).pipe(hanging)
+      )
+      assert.isTrue(Result.isFailure(broken))
+    }).pipe((test) => using(test, ClaudeTest.script([], { after: Fault.hang() }).pipe(hanging))))
+
   it("refuses a fallback to nothing, and one that could never be reached", () => {
     assert.throws(() => ClaudeLayer.withFallback({}), RangeError, /"models", "answer"/)
     assert.throws(() => ClaudeLayer.withFallback({ models: [] }), RangeError, /"models"/)

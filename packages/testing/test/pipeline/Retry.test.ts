@@ -56,6 +56,27 @@ describe("ClaudeLayer.withRetry", () => {
       using(test, ClaudeTest.script([], { after: Fault.gatewayTimeout() }).pipe(ClaudeLayer.withRetry()))
     ))
 
+  const timeouts: ReadonlyArray<readonly [string, Parameters<typeof ClaudeSchedule.make>[0], number]> = [
+    ["one attempt is one attempt", { attempts: 1 }, 1],
+    ["more attempts are none of a timeout's", { attempts: 5 }, 2],
+    ["another base for timeouts leaves their attempts", { kinds: { timeout: { base: "1 second" } } }, 2],
+    ["unless it is said", { attempts: 5, kinds: { timeout: { attempts: 4 } } }, 4]
+  ]
+  for (const [name, options, expected] of timeouts) {
+    it.effect(`ClaudeSchedule.make: ${name}`, () =>
+      Effect.gen(function*() {
+        yield* runFor(createMessage, "5 minutes")
+        assert.strictEqual((yield* calls).length, expected)
+      }).pipe((test) =>
+        using(
+          test,
+          ClaudeTest.script([], { after: Fault.gatewayTimeout() }).pipe(
+            ClaudeLayer.withRetry(ClaudeSchedule.make(options))
+          )
+        )
+      ))
+  }
+
   const final = {
     "a bad request": Fault.invalidRequest(),
     "a wrong key": Fault.authentication(),

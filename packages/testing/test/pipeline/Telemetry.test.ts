@@ -1,17 +1,20 @@
 import type { ClaudeError } from "@effect-claude/client/ClaudeError"
 import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
-import type { ClaudeService } from "@effect-claude/client/ClaudeService"
+import { ClaudeService, type ClaudeServiceShape } from "@effect-claude/client/ClaudeService"
+import { fromMessage } from "@effect-claude/client/MessageEvents"
 import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
 import * as Fault from "@effect-claude/testing/Fault"
 import * as Reply from "@effect-claude/testing/Reply"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import type * as Layer from "effect/Layer"
+import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
-import { createMessage, runFor, streamEvents, using } from "./support.ts"
+import { createMessage, request, runFor, streamEvents, using } from "./support.ts"
 
 interface Line {
   readonly level: string
@@ -21,7 +24,7 @@ interface Line {
 /** Runs a call with a logger and a tracer that keep everything, and returns what they kept. */
 const observe = (
   call: Effect.Effect<unknown, ClaudeError, ClaudeService>,
-  layer: Layer.Layer<ClaudeService | ClaudeTest.ClaudeTest>
+  layer: Layer.Layer<ClaudeService>
 ) => {
   const lines: Array<Line> = []
   const spans: Array<Tracer.NativeSpan> = []
@@ -40,7 +43,7 @@ const observe = (
     (test) => using(test, layer),
     Effect.provideService(Tracer.Tracer, tracer),
     Effect.provide(Logger.layer([logger])),
-    Effect.as({ lines, spans })
+    Effect.map(({ result }) => ({ lines, result, spans }))
   )
 }
 
@@ -178,6 +181,73 @@ describe("ClaudeLayer.withTelemetry", () => {
       )
       assert.deepStrictEqual(spans.map(({ name }) => name), ["chat claude-sonnet-5-5", "attempt"])
       assert.strictEqual(lines.length, 1)
+    }))
+
+  it.effect("two telemetry layers log a failure once", () =>
+    Effect.gen(function*() {
+      for (const call of [createMessage, streamEvents]) {
+        const { lines } = yield* observe(call, pipeline([Fault.authentication()]).pipe(ClaudeLayer.withTelemetry()))
+        assert.deepStrictEqual(lines.map(({ fields }) => fields["error"]), ["AuthenticationError"])
+        const quietInside = ClaudeTest.script([Fault.authentication()]).pipe(
+          ClaudeLayer.withTelemetry({ logs: false }),
+          ClaudeLayer.withTelemetry()
+        )
+        assert.strictEqual((yield* observe(call, quietInside)).lines.length, 1)
+      }
+    }))
+
+  it.effect("a stream that breaks off says what had come of it, and the tokens stand in one span alone", () =>
+    Effect.gen(function*() {
+      const { spans } = yield* observe(streamEvents, pipeline([Fault.cutStream({ afterEvents: 3 })]))
+      const [call, attempt] = spans
+      assert.strictEqual(call?.attributes.get("gen_ai.response.model"), "claude-sonnet-5-5")
+      assert.isNumber(call?.attributes.get("gen_ai.usage.input_tokens"))
+      assert.strictEqual(call?.attributes.get("error.type"), "StreamInterruptedError")
+      assert.isFalse(attempt?.attributes.has("gen_ai.usage.input_tokens"))
+    }))
+
+  it.effect("a call that is interrupted ends its spans, in an attempt and between two", () =>
+    Effect.gen(function*() {
+      for (const fault of [Fault.hang(), Fault.stallStream({ afterEvents: 3 }), Fault.overloaded()]) {
+        for (const call of [Effect.asVoid(createMessage), Effect.asVoid(streamEvents)]) {
+          const { spans } = yield* observe(Effect.timeoutOption(call, "500 millis"), pipeline([fault]))
+          assert.deepStrictEqual(spans.map(({ status }) => status._tag), ["Ended", "Ended"])
+        }
+      }
+    }))
+
+  it.effect("an answer without the fields that its type promises is an answer still", () =>
+    Effect.gen(function*() {
+      const { usage: _, ...bare } = Reply.message("hi")
+      const message = bare as typeof bare & { readonly usage: never }
+      const events = fromMessage(Reply.message("hi")).map((event) => {
+        if (event.type === "message_start") return { ...event, message }
+        return event.type === "message_delta" ? { ...event, usage: undefined as never } : event
+      })
+      const service: ClaudeServiceShape = {
+        createMessage: () => Effect.succeed(message),
+        countTokens: () => Effect.succeed({ input_tokens: 1 }),
+        streamMessage: () => Stream.fromIterable(events)
+      }
+      const layer = () => Layer.succeed(ClaudeService, service).pipe(ClaudeLayer.withTelemetry())
+      for (const call of [createMessage, streamEvents]) {
+        const { result, spans } = yield* observe(call, layer())
+        assert.isTrue(Result.isSuccess(result))
+        assert.isFalse(spans[0]?.attributes.has("gen_ai.usage.input_tokens"))
+        assert.strictEqual(spans[0]?.attributes.get("gen_ai.response.id"), message.id)
+      }
+    }))
+
+  it.effect("no name makes a span or a line long", () =>
+    Effect.gen(function*() {
+      const model = "x".repeat(10_000)
+      const call = Effect.flatMap(ClaudeService, (claude) => claude.createMessage({ ...request, model }))
+      const { lines, spans } = yield* observe(
+        call,
+        pipeline([Fault.authentication({ requestId: "r".repeat(10_000) })])
+      )
+      assert.isBelow(JSON.stringify(lines).length, 1000)
+      for (const span of spans) assert.isBelow(JSON.stringify([span.name, ...span.attributes]).length, 1000)
     }))
 
   it.effect("spans and logs can be switched off", () =>

@@ -53,7 +53,13 @@ describe("streams, through the SDK and a socket", () => {
     ["rate_limit_error", "RateLimitError", "rateLimited"],
     ["timeout_error", "GatewayTimeoutError", "timeout"],
     ["invalid_request_error", "InvalidRequestError", "stop"],
-    ["authentication_error", "AuthenticationError", "stop"]
+    ["authentication_error", "AuthenticationError", "stop"],
+    ["billing_error", "BillingError", "stop"],
+    ["permission_error", "PermissionDeniedError", "stop"],
+    ["not_found_error", "NotFoundError", "stop"],
+    ["request_too_large", "RequestTooLargeError", "stop"],
+    ["conflict_error", "ConflictError", "conflict"],
+    ["error_of_tomorrow", "InternalServerError", "serverError"]
   ] as const
   for (const [type, tag, verdict] of errors) {
     it.live(`error event of ${type} after content: its own tag, with what had arrived`, () =>
@@ -88,15 +94,77 @@ describe("streams, through the SDK and a socket", () => {
       quickPipeline()
     ))
 
-  it.live("error event with data that is no JSON", () =>
+  it.live("error event before content that never ends: as many requests as the schedule allows, nothing shown", () =>
+    withWire({ after: FaultStep.midStreamError({ afterEvents: 1 }) }, ({ api, claude }) =>
+      Effect.gen(function*() {
+        const { error, seen } = yield* watch(claude)
+        assert.strictEqual(error?._tag, "OverloadedError")
+        assert.strictEqual(error?.attempt, 3)
+        assert.deepStrictEqual(seen, [])
+        assert.strictEqual((yield* api.requests).length, 3)
+      }), quickPipeline()))
+
+  it.live("error event with the code of a spend limit: final, although its type is that of a rate limit", () =>
     withWire(
-      { after: FaultStep.message({ interrupt: { how: "error", afterEvents: 4, data: "upstream gone" } }) },
-      ({ claude }) =>
+      {
+        after: FaultStep.midStreamError({
+          afterEvents: 1,
+          error: { type: "rate_limit_error", details: { error_code: "enforced_spend_limit_reached" } }
+        })
+      },
+      ({ api, claude }) =>
         Effect.gen(function*() {
           const { error } = yield* watch(claude)
-          assert.strictEqual(error?._tag, "InternalServerError")
+          assert.strictEqual(error?._tag, "SpendLimitError")
+          assert.strictEqual((yield* api.requests).length, 1)
+        }),
+      quickPipeline()
+    ))
+
+  for (const [where, afterEvents, requests] of [["before", 1, 3], ["after", 4, 1]] as const) {
+    it.live(`error event with data that is no JSON, ${where} content`, () =>
+      withWire(
+        { after: FaultStep.message({ interrupt: { how: "error", afterEvents, data: "upstream gone" } }) },
+        ({ api, claude }) =>
+          Effect.gen(function*() {
+            const { error } = yield* watch(claude)
+            assert.strictEqual(error?._tag, "InternalServerError")
+            assert.strictEqual(error === undefined ? "" : verdictOf(error), "serverError")
+            assert.strictEqual((yield* api.requests).length, requests)
+          }),
+        quickPipeline()
+      ))
+
+    it.live(`a malformed event ${where} content`, () =>
+      withWire({ after: FaultStep.malformedEvent({ afterEvents }) }, ({ api, claude }) =>
+        Effect.gen(function*() {
+          const { error } = yield* watch(claude)
+          assert.strictEqual(error?._tag, "InvalidResponseError")
           assert.strictEqual(error === undefined ? "" : verdictOf(error), "serverError")
-        })
+          assert.strictEqual((yield* api.requests).length, requests)
+        }), quickPipeline()))
+
+    it.live(`a reset ${where} content`, () =>
+      withWire({ after: FaultStep.cutStream({ afterEvents }) }, ({ api, claude }) =>
+        Effect.gen(function*() {
+          const { error } = yield* watch(claude)
+          assert.strictEqual(error?._tag, "StreamInterruptedError")
+          assert.strictEqual(error === undefined ? "" : verdictOf(error), "connection")
+          assert.strictEqual((yield* api.requests).length, requests)
+        }), quickPipeline()))
+  }
+
+  it.live("an end after message_delta is the end of a whole message, as some gateways send it", () =>
+    withWire(
+      { after: FaultStep.message({ text: "Hi", interrupt: { how: "end", afterEvents: 5 } }) },
+      ({ api, claude }) =>
+        Effect.gen(function*() {
+          const { error, seen } = yield* watch(claude)
+          assert.isUndefined(error)
+          assert.deepStrictEqual(seen.slice(-2).map(({ type }) => type), ["message_delta", "message_stop"])
+          assert.strictEqual((yield* api.requests).length, 1)
+        }),
+      quickPipeline()
     ))
 
   it.live("an end without message_stop is no success", () =>
@@ -184,6 +252,26 @@ describe("streams, through the SDK and a socket", () => {
         }),
       quickPipeline({ attemptTimeout: { idle: "80 millis" } })
     ))
+
+  const pingsForever = (afterEvents: number): FaultStep.FaultStep =>
+    FaultStep.message({ text, insert: [{ kind: "ping", afterEvents, count: "forever", interval: "20 millis" }] })
+
+  it.live("pings are no first event", () =>
+    withWire({ after: pingsForever(0) }, ({ api, claude }) =>
+      Effect.gen(function*() {
+        const { error } = yield* watch(claude)
+        assert.strictEqual(error?._tag === "AttemptTimeoutError" ? error.phase : error?._tag, "firstEvent")
+        assert.strictEqual((yield* api.requests).length, 2)
+      }), quickPipeline({ attemptTimeout: { firstEvent: "200 millis" } })))
+
+  it.live("pings keep a dead stream open no longer than its whole time", () =>
+    withWire({ after: pingsForever(4) }, ({ api, claude }) =>
+      Effect.gen(function*() {
+        const { error, events } = yield* watch(claude)
+        assert.isAbove(events.filter(MessageEvents.isPing).length, 2)
+        assert.strictEqual(error?._tag === "AttemptTimeoutError" ? error.phase : error?._tag, "attempt")
+        assert.strictEqual((yield* api.requests).length, 1)
+      }), quickPipeline({ attemptTimeout: { idle: "250 millis", stream: "300 millis" } })))
 
   it.live("pings are no silence", () =>
     withWire(

@@ -4,6 +4,7 @@ import * as OptionCheck from "@effect-claude/resilience/OptionCheck"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import * as AnswerInfo from "../../AnswerInfo.ts"
 import { AttemptTimeoutError, type PartialAnswer } from "../../ClaudeError.ts"
 import { type ClaudeServiceShape, HeadersTimeout } from "../../ClaudeService.ts"
 import * as MessageEvents from "../../MessageEvents.ts"
@@ -74,7 +75,7 @@ const timedOut = (
   limit: Duration.Duration,
   model: string,
   attempt: number,
-  partial?: PartialAnswer
+  arrived?: { readonly partial: PartialAnswer; readonly requestId: string | undefined }
 ): AttemptTimeoutError =>
   new AttemptTimeoutError({
     message: `${what[phase]} within ${Duration.format(limit)}`,
@@ -82,7 +83,8 @@ const timedOut = (
     limit,
     model,
     attempt,
-    ...(partial === undefined ? undefined : { partial })
+    ...(arrived === undefined ? undefined : { partial: arrived.partial }),
+    ...(arrived?.requestId === undefined ? undefined : { requestId: arrived.requestId })
   })
 
 export const attemptTimeout = (options: AttemptTimeoutOptions): PolicyLayer => {
@@ -112,7 +114,11 @@ export const attemptTimeout = (options: AttemptTimeoutOptions): PolicyLayer => {
           idle: limits.idle,
           attempt: limits.stream ?? whole,
           isEvent: (event: MessageEvents.MessageEvent) => !MessageEvents.isPing(event),
-          onTimeout: (phase, limit) => timedOut(phase, limit, request.model, attempt, accumulator.partial())
+          onTimeout: (phase, limit) =>
+            timedOut(phase, limit, request.model, attempt, {
+              partial: accumulator.partial(),
+              requestId: AnswerInfo.of(accumulator.message() ?? {}).requestId
+            })
         }
       )
     }))

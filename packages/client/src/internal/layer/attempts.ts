@@ -10,8 +10,7 @@ const owners = new Set(["retry", "fallback", "deadline", "telemetry"])
 
 const record = (error: ClaudeError) =>
   Effect.withFiber((fiber) => {
-    const failure = fiber.getRef(LastFailure)
-    if (failure !== undefined) failure.last = error
+    for (let failure = fiber.getRef(LastFailure); failure !== undefined; failure = failure.outer) failure.last = error
     return Effect.void
   })
 

@@ -44,9 +44,9 @@ const refuseTimeoutPastDeadline = (outer: Policy, timeout: Policy, deadline: Pol
 
 /** Throws a {@link CompositionError} if `outer` cannot work around `inside`. */
 export const checkComposition = (outer: Policy, inside: ReadonlyArray<Policy>): void => {
-  const find = (name: string): Policy | undefined => inside.find((policy) => policy.name === name)
+  const holdsRetry = inside.some(({ name }) => name === "retry")
 
-  if (outer.name === "retry" && find("retry") !== undefined) {
+  if (outer.name === "retry" && holdsRetry) {
     throw new CompositionError(
       "retry",
       "retry",
@@ -54,7 +54,7 @@ export const checkComposition = (outer: Policy, inside: ReadonlyArray<Policy>): 
         + `the inner one); keep one of the two`
     )
   }
-  if (outer.name === "attemptTimeout" && find("retry") !== undefined) {
+  if (outer.name === "attemptTimeout" && holdsRetry) {
     throw new CompositionError(
       "attemptTimeout",
       "retry",
@@ -62,8 +62,8 @@ export const checkComposition = (outer: Policy, inside: ReadonlyArray<Policy>): 
         + `put it before withRetry, or use withDeadline for the whole call`
     )
   }
-  const timeout = find("attemptTimeout")
-  const deadline = find("deadline")
-  if (outer.name === "deadline" && timeout !== undefined) refuseTimeoutPastDeadline(outer, timeout, outer)
-  if (outer.name === "attemptTimeout" && deadline !== undefined) refuseTimeoutPastDeadline(outer, outer, deadline)
+  for (const inner of inside) {
+    if (outer.name === "deadline" && inner.name === "attemptTimeout") refuseTimeoutPastDeadline(outer, inner, outer)
+    if (outer.name === "attemptTimeout" && inner.name === "deadline") refuseTimeoutPastDeadline(outer, outer, inner)
+  }
 }

@@ -8,6 +8,8 @@ import { type FailureRecord, LastFailure } from "../callContext.ts"
 import { observeAttempts } from "./attempts.ts"
 import type { PolicyLayer } from "./PolicyLayer.ts"
 
+const openRecord: Effect.Effect<FailureRecord> = Effect.map(LastFailure, (outer) => ({ last: undefined, outer }))
+
 const exceeded = (limit: Duration.Duration, model: string, { last }: FailureRecord): DeadlineExceededError => {
   const message = `The call did not end within its deadline of ${Duration.format(limit)}`
   if (last === undefined) return new DeadlineExceededError({ message, limit, model })
@@ -26,8 +28,7 @@ export const deadline = (input: Duration.Input): PolicyLayer => {
   const duration = OptionCheck.duration("ClaudeLayer.withDeadline", "duration", input, { positive: true })
 
   const within = <A, E>(model: string, effect: Effect.Effect<A, E>): Effect.Effect<A, E | DeadlineExceededError> =>
-    Effect.suspend(() => {
-      const record: FailureRecord = { last: undefined }
+    Effect.flatMap(openRecord, (record) => {
       return Deadline.withDeadlineOrElse(Effect.provideService(effect, LastFailure, record), {
         duration,
         orElse: ({ limit }) => Effect.fail(exceeded(limit, model, record))
@@ -43,14 +44,13 @@ export const deadline = (input: Duration.Input): PolicyLayer => {
         createMessage: (request, call) => within(request.model, inner.createMessage(request, call)),
         countTokens: (request, call) => within(request.model, inner.countTokens(request, call)),
         streamMessage: (request, call) =>
-          Stream.suspend(() => {
-            const record: FailureRecord = { last: undefined }
+          Stream.unwrap(Effect.map(openRecord, (record) => {
             const stream = Stream.provideService(inner.streamMessage(request, call), LastFailure, record)
             return Deadline.streamWithDeadlineOrElse(stream, {
               duration,
               orElse: ({ limit }) => Stream.fail(exceeded(limit, request.model, record))
             })
-          })
+          }))
       }
     }
   }

@@ -7,6 +7,7 @@ import * as AnswerInfo from "../../AnswerInfo.ts"
 import type { ClaudeError, ClaudeErrorTag } from "../../ClaudeError.ts"
 import type { ClaudeServiceShape, MessageRequest } from "../../ClaudeService.ts"
 import * as MessageEvents from "../../MessageEvents.ts"
+import { staticMessage } from "../staticMessage.ts"
 import { observeAttempts } from "./attempts.ts"
 import type { PolicyLayer } from "./PolicyLayer.ts"
 
@@ -29,15 +30,21 @@ export interface ModelTarget {
  */
 export interface FallbackOptions {
   readonly models?: ReadonlyArray<string | ModelTarget> | undefined
-  readonly answer?: ((request: MessageRequest, error: ClaudeError) => Message) | undefined
+  readonly answer?: ((request: MessageRequest, error: ClaudeError) => Message | string) | undefined
   readonly shouldFallback?: ((error: ClaudeError) => boolean) | undefined
 }
 
 const owner = "ClaudeLayer.withFallback"
 const staticTarget = "static answer"
 
-// Beyond what a retry could have mended: these say no to this target and nothing against another one.
-const alsoFallThrough = new Set<ClaudeErrorTag>(["SpendLimitError", "RetryBudgetExhaustedError", "CircuitOpenError"])
+// Beyond what a retry could have mended: these say no to this target and nothing against another one. A deadline that is
+// seen here is one inside, for a single target; one around the fallback ends the whole call.
+const alsoFallThrough = new Set<ClaudeErrorTag>([
+  "SpendLimitError",
+  "RetryBudgetExhaustedError",
+  "CircuitOpenError",
+  "DeadlineExceededError"
+])
 
 // Says no to the account, so another model of the same account would be asked in vain.
 const accountWide = new Set<ClaudeErrorTag>(["SpendLimitError"])
@@ -61,19 +68,27 @@ const checkTargets = (options: FallbackOptions): ReadonlyArray<ModelTarget> => {
   return targets
 }
 
-const sourceOf = (name: string): AnswerInfo.Source =>
-  name === staticTarget ? { _tag: "Static" } : { _tag: "Model", model: name }
-
 type Provenance = Fallback.Provenance<string, ClaudeError>
 
-/** Says who answered. An answer of the first target says so already. */
-const annotate = <A extends object>(answer: A, provenance: Provenance, walk: Walk): A =>
-  provenance.failures.length === 0 ? answer : AnswerInfo.annotate(answer, {
-    source: sourceOf(provenance.source),
-    passedOver: provenance.failures
-      .filter(({ name }) => walk.asked(name))
-      .map(({ error, name }) => ({ target: name, error }))
+/** Says who answered. An answer of the first target says so already, and so does one of a fallback further in. */
+const annotate = <A extends object>(answer: A, { failures, source }: Provenance, walk: Walk): A => {
+  if (failures.length === 0) return answer
+  const passedOver = failures
+    .filter(({ name }) => walk.asked(name))
+    .map(({ error, name }) => ({ target: name, error }))
+  if (source === staticTarget) return AnswerInfo.annotate(answer, { source: { _tag: "Static" }, passedOver })
+  const inner = AnswerInfo.of(answer)
+  return AnswerInfo.annotate(answer, {
+    source: inner.source._tag === "Requested" ? { _tag: "Model", model: source } : inner.source,
+    passedOver: [...passedOver, ...inner.passedOver]
   })
+}
+
+/** A model, and what to send it. Its request is made when its turn comes. */
+interface Candidate {
+  readonly model: string
+  readonly request: () => MessageRequest
+}
 
 /** One walk through the targets: the failure that led to the next one, and which models it spares. */
 const makeWalk = (sparesModels: (error: ClaudeError) => boolean) => {
@@ -93,7 +108,8 @@ const makeWalk = (sparesModels: (error: ClaudeError) => boolean) => {
     asked: (model: string): boolean => !spared.has(model),
     answer: (answer: NonNullable<FallbackOptions["answer"]>, request: MessageRequest): Message => {
       if (last === undefined) throw new Error(`${owner}: the static answer was asked for without a failure`)
-      return answer(request, last)
+      const given = answer(request, last)
+      return typeof given === "string" ? staticMessage(given, request.model) : given
     }
   }
 }
@@ -107,12 +123,15 @@ export const fallback = (options: FallbackOptions): PolicyLayer => {
   const sparesModels = (error: ClaudeError): boolean =>
     options.shouldFallback === undefined && accountWide.has(error._tag)
 
-  /** The requests to send, in order: as asked, then for each other model. */
-  const requests = (request: MessageRequest): NonEmptyReadonlyArray<MessageRequest> => [
-    request,
+  /** Whom to ask, in order: the model that was asked for, then each other one. */
+  const candidates = (request: MessageRequest): NonEmptyReadonlyArray<Candidate> => [
+    { model: request.model, request: () => request },
     ...targets
       .filter(({ model }) => model !== request.model)
-      .map(({ adapt, model }) => ({ ...(adapt === undefined ? request : adapt(request)), model }))
+      .map(({ adapt, model }) => ({
+        model,
+        request: () => ({ ...(adapt === undefined ? request : adapt(request)), model })
+      }))
   ]
 
   const wrap = (service: ClaudeServiceShape): ClaudeServiceShape => {
@@ -121,18 +140,18 @@ export const fallback = (options: FallbackOptions): PolicyLayer => {
     const createMessage: ClaudeServiceShape["createMessage"] = (request, call) =>
       Effect.suspend(() => {
         const walk = makeWalk(sparesModels)
-        const target = (to: MessageRequest) => ({
+        const target = (to: Candidate) => ({
           name: to.model,
           effect: Effect.suspend(() => {
             const spared = walk.spare(to.model)
-            return spared === undefined ? inner.createMessage(to, call) : Effect.fail(spared)
+            return spared === undefined ? inner.createMessage(to.request(), call) : Effect.fail(spared)
           })
         })
         const own = answer === undefined ? [] : [{
           name: staticTarget,
           effect: Effect.sync(() => walk.answer(answer, request))
         }]
-        const [first, ...others] = requests(request)
+        const [first, ...others] = candidates(request)
         return Fallback.firstOf([target(first), ...others.map(target), ...own], {
           shouldFallback,
           onSwitch: walk.note
@@ -142,11 +161,11 @@ export const fallback = (options: FallbackOptions): PolicyLayer => {
     const streamMessage: ClaudeServiceShape["streamMessage"] = (request, call) =>
       Stream.suspend(() => {
         const walk = makeWalk(sparesModels)
-        const target = (to: MessageRequest) => ({
+        const target = (to: Candidate) => ({
           name: to.model,
           stream: Stream.suspend(() => {
             const spared = walk.spare(to.model)
-            return spared === undefined ? inner.streamMessage(to, call) : Stream.fail(spared)
+            return spared === undefined ? inner.streamMessage(to.request(), call) : Stream.fail(spared)
           })
         })
         const own = answer === undefined ? [] : [{
@@ -155,7 +174,7 @@ export const fallback = (options: FallbackOptions): PolicyLayer => {
             Stream.fromIterable(MessageEvents.fromMessage(walk.answer(answer, request)))
           )
         }]
-        const [first, ...others] = requests(request)
+        const [first, ...others] = candidates(request)
         return Fallback.firstStreamOf([target(first), ...others.map(target), ...own], {
           shouldFallback,
           onSwitch: walk.note,

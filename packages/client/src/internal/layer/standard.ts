@@ -36,23 +36,41 @@ export const longGeneration = {
 export const shortQuestion = {
   firstEvent: Duration.seconds(10),
   idle: Duration.seconds(15),
-  attempt: Duration.seconds(30),
-  stream: Duration.seconds(60)
+  attempt: Duration.seconds(30)
 }
 
 const owner = "ClaudeLayer.standard"
 
-/** The timeouts given, and for each that is not the default, as far as it fits into what was given. */
+/**
+ * The timeouts given, and for each that is not the default, as far as it fits: a stream into the deadline, and what can be
+ * retried into half of it, so that an attempt that hangs leaves time for another.
+ */
 const timeoutsWithin = (total: Duration.Duration, given: AttemptTimeoutOptions): AttemptTimeoutOptions => {
+  const half = Duration.isFinite(total) ? Duration.divideUnsafe(total, 2) : total
   const stream = given.stream ?? Duration.min(longGeneration.stream, total)
-  const wholeStream = OptionCheck.duration(owner, "attemptTimeout.stream", stream, { positive: true })
+  const silence = Duration.min(half, OptionCheck.duration(owner, "attemptTimeout.stream", stream, { positive: true }))
   return {
     ...given,
-    attempt: given.attempt ?? Duration.min(longGeneration.attempt, total),
+    attempt: given.attempt ?? Duration.min(longGeneration.attempt, half),
     stream,
-    firstEvent: given.firstEvent ?? Duration.min(longGeneration.firstEvent, wholeStream),
-    idle: given.idle ?? Duration.min(longGeneration.idle, wholeStream)
+    firstEvent: given.firstEvent ?? Duration.min(longGeneration.firstEvent, silence),
+    idle: given.idle ?? Duration.min(longGeneration.idle, silence)
   }
+}
+
+type Fallback = StandardOptions["fallback"]
+
+const modelsOf = (options: Fallback): PolicyLayer | undefined => {
+  if (options === undefined || options === false) return undefined
+  const { answer, ...models } = options
+  return models.models === undefined && answer !== undefined ? undefined : fallback(models)
+}
+
+// A static answer takes no time, so it stands outside of the deadline and is there for a missed one.
+const answerOf = (options: Fallback): PolicyLayer | undefined => {
+  if (options === undefined || options === false || options.answer === undefined) return undefined
+  const { models: _, ...answer } = options
+  return fallback(answer)
 }
 
 /** The policies of the standard pipeline, the innermost first. */
@@ -63,8 +81,9 @@ export const standard = (options: StandardOptions): ReadonlyArray<PolicyLayer> =
   const parts = [
     options.attemptTimeout === false ? undefined : attemptTimeout(timeoutsWithin(total, options.attemptTimeout ?? {})),
     options.retry === false ? undefined : retry(options.retry ?? ClaudeSchedule.standard),
-    options.fallback === undefined || options.fallback === false ? undefined : fallback(options.fallback),
+    modelsOf(options.fallback),
     Duration.isFinite(total) ? deadline(total) : undefined,
+    answerOf(options.fallback),
     options.telemetry === false ? undefined : telemetry(options.telemetry ?? {})
   ]
   return parts.filter((part) => part !== undefined)

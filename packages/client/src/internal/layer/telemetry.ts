@@ -29,6 +29,29 @@ type Attributes = Readonly<Record<string, unknown>>
 
 const loggedCharacters = 200
 
+// Names come from the program and the server, and nothing else bounds what a span or a log line keeps of them.
+const shownCharacters = 100
+
+const shown = (name: unknown): string => String(name).slice(0, shownCharacters)
+
+/**
+ * The attributes, and those of the stated ones that have a value. Callers and gateways leave fields out that the types
+ * promise; a call is not to fail for what is said about it.
+ */
+const withStated = (attributes: Record<string, unknown>, stated: Attributes): Attributes => {
+  for (const name in stated) {
+    const value = stated[name]
+    if (typeof value === "string") attributes[name] = shown(value)
+    else if (typeof value === "number") attributes[name] = value
+  }
+  return attributes
+}
+
+const millis = (wait: Duration.Duration | undefined): number | undefined =>
+  wait === undefined ? undefined : Duration.toMillis(wait)
+
+const verdictName = ({ verdict }: ClaudeError): string => verdict._tag === "Stop" ? "stop" : verdict.kind
+
 const spanOptions = (attributes: Attributes): Tracer.SpanOptionsNoTrace => ({
   kind: "client",
   attributes: { ...attributes }
@@ -38,35 +61,37 @@ const annotate = (span: Tracer.Span, attributes: Attributes): void => {
   for (const [name, value] of Object.entries(attributes)) span.attribute(name, value)
 }
 
-const describe = (error: ClaudeError): Attributes => {
-  const { verdict } = error
-  return {
+const describe = (error: ClaudeError): Attributes =>
+  withStated({
     error: error._tag,
     message: error.message.slice(0, loggedCharacters),
-    verdict: verdict._tag === "Stop" ? "stop" : verdict.kind,
-    ...(error.model === undefined ? undefined : { model: error.model }),
-    ...(error.attempt === undefined ? undefined : { attempt: error.attempt }),
-    ...(error.requestId === undefined ? undefined : { request_id: error.requestId }),
-    ...(error.status === undefined ? undefined : { status: error.status }),
-    ...(error.errorCode === undefined ? undefined : { error_code: error.errorCode }),
-    ...(error.retryAfter === undefined ? undefined : { retry_after_ms: Duration.toMillis(error.retryAfter) })
-  }
-}
+    verdict: verdictName(error)
+  }, {
+    model: error.model,
+    attempt: error.attempt,
+    request_id: error.requestId,
+    status: error.status,
+    error_code: error.errorCode,
+    code: "code" in error ? error.code : undefined,
+    phase: "phase" in error ? error.phase : undefined,
+    retry_after_ms: millis(error.retryAfter)
+  })
+
+const spanName = (operation: string, model: string): string => `${operation} ${shown(model)}`
 
 const requestAttributes = (operation: string, model: string): Attributes => ({
   "gen_ai.operation.name": operation,
   "gen_ai.provider.name": "anthropic",
-  "gen_ai.request.model": model
+  "gen_ai.request.model": shown(model)
 })
 
-const failureAttributes = (error: ClaudeError): Attributes => ({
-  "error.type": error._tag,
-  "claude.verdict": error.verdict._tag === "Stop" ? "stop" : error.verdict.kind,
-  ...(error.requestId === undefined ? undefined : { "claude.request_id": error.requestId }),
-  ...(error.status === undefined ? undefined : { "http.response.status_code": error.status }),
-  ...(error.errorCode === undefined ? undefined : { "claude.error_code": error.errorCode }),
-  ...(error.retryAfter === undefined ? undefined : { "claude.retry_after_ms": Duration.toMillis(error.retryAfter) })
-})
+const failureAttributes = (error: ClaudeError): Attributes =>
+  withStated({ "error.type": error._tag, "claude.verdict": verdictName(error) }, {
+    "claude.request_id": error.requestId,
+    "http.response.status_code": error.status,
+    "claude.error_code": error.errorCode,
+    "claude.retry_after_ms": millis(error.retryAfter)
+  })
 
 const ofFailure = (exit: Exit.Failure<unknown, ClaudeError>): Attributes => {
   const error = Cause.findErrorOption(exit.cause)
@@ -78,16 +103,19 @@ const sourceName = (source: AnswerInfo.Source): string =>
 
 const messageAttributes = (message: Message): Attributes => {
   const info = AnswerInfo.of(message)
-  return {
+  const usage: Partial<Message["usage"]> | undefined = message.usage
+  const stopReason: unknown = message.stop_reason
+  return withStated({
+    "gen_ai.response.finish_reasons": typeof stopReason === "string" ? [shown(stopReason)] : [],
+    "claude.source": shown(sourceName(info.source)),
+    "claude.attempt": info.attempt
+  }, {
     "gen_ai.response.id": message.id,
     "gen_ai.response.model": message.model,
-    "gen_ai.response.finish_reasons": message.stop_reason === null ? [] : [message.stop_reason],
-    "gen_ai.usage.input_tokens": message.usage.input_tokens,
-    "gen_ai.usage.output_tokens": message.usage.output_tokens,
-    "claude.source": sourceName(info.source),
-    "claude.attempt": info.attempt,
-    ...(info.requestId === undefined ? undefined : { "claude.request_id": info.requestId })
-  }
+    "gen_ai.usage.input_tokens": usage?.input_tokens,
+    "gen_ai.usage.output_tokens": usage?.output_tokens,
+    "claude.request_id": info.requestId
+  })
 }
 
 const countAttributes = (count: MessageTokensCount): Attributes => ({
@@ -95,19 +123,20 @@ const countAttributes = (count: MessageTokensCount): Attributes => ({
 })
 
 /** What a stream has told of its answer so far, read off the two events that say it. */
-const makeStreamFacts = () => {
+const makeStreamFacts = (ofAnswer: (answer: Message) => Attributes) => {
   let message: Message | undefined
   return {
     note: (event: MessageEvent): MessageEvent => {
       if (event.type === "message_start") {
         message = event.message
       } else if (event.type === "message_delta" && message !== undefined) {
-        const { output_tokens } = event.usage
+        const usage: Partial<typeof event.usage> | undefined = event.usage
+        const output_tokens = usage?.output_tokens ?? message.usage?.output_tokens
         message = { ...message, stop_reason: event.delta.stop_reason, usage: { ...message.usage, output_tokens } }
       }
       return event
     },
-    attributes: (): Attributes => message === undefined ? {} : messageAttributes(message)
+    attributes: (): Attributes => message === undefined ? {} : ofAnswer(message)
   }
 }
 
@@ -116,7 +145,6 @@ export const telemetry = (options: TelemetryOptions): PolicyLayer => {
   const logs = options.logs ?? true
 
   const log = (error: ClaudeError): Effect.Effect<void> => {
-    if (!logs) return Effect.void
     const line = error.verdict._tag === "Stop" ? Effect.logError : Effect.logWarning
     return line("Claude call failed", describe(error))
   }
@@ -138,40 +166,48 @@ export const telemetry = (options: TelemetryOptions): PolicyLayer => {
   const tracedStream = (
     stream: Stream.Stream<MessageEvent, ClaudeError>,
     name: string,
-    attributes: Attributes
+    attributes: Attributes,
+    ofAnswer: (answer: Message) => Attributes
   ): Stream.Stream<MessageEvent, ClaudeError> => {
     if (!spans) return stream
     return Stream.unwrap(Effect.map(Effect.makeSpanScoped(name, spanOptions(attributes)), (span) => {
-      const facts = makeStreamFacts()
+      const facts = makeStreamFacts(ofAnswer)
       return Stream.map(stream, facts.note).pipe(
         Stream.onExit((exit) =>
-          Effect.sync(() => annotate(span, Exit.isSuccess(exit) ? facts.attributes() : ofFailure(exit)))
+          Effect.sync(() =>
+            annotate(span, { ...facts.attributes(), ...(Exit.isSuccess(exit) ? undefined : ofFailure(exit)) })
+          )
         ),
         Stream.provideService(Tracer.ParentSpan, span)
       )
     }))
   }
 
-  /** Watches one call: its attempts become child spans and log lines, and its own failure a line if no attempt had it. */
-  const makeCall = () => {
-    const logged = new WeakSet<ClaudeError>()
+  /**
+   * Watches one call: its attempts become child spans and log lines, and its own failure a line if no attempt had it, nor
+   * another telemetry layer around or inside.
+   */
+  const watchCall = Effect.map(CurrentAttemptObserver, (outer) => {
+    const logged = outer?.logged ?? new WeakSet<ClaudeError>()
     const once = (error: ClaudeError): Effect.Effect<void> => {
-      if (logged.has(error)) return Effect.void
+      if (!logs || logged.has(error)) return Effect.void
       logged.add(error)
       return log(error)
     }
     const attemptAttributes = (attempt: number, model: string): Attributes => ({
       "claude.attempt": attempt,
-      "gen_ai.request.model": model
+      "gen_ai.request.model": shown(model)
     })
+    // Tokens stay with the span of the call: whoever adds up spans would count them twice.
     const observer: AttemptObserver = {
+      logged,
       effect: (attempt, model, effect) =>
         traced(Effect.tapError(effect, once), "attempt", attemptAttributes(attempt, model), () => ({})),
       stream: (attempt, model, stream) =>
-        tracedStream(Stream.tapError(stream, once), "attempt", attemptAttributes(attempt, model))
+        tracedStream(Stream.tapError(stream, once), "attempt", attemptAttributes(attempt, model), () => ({}))
     }
     return { once, observer }
-  }
+  })
 
   const watched = <A>(
     operation: string,
@@ -179,15 +215,13 @@ export const telemetry = (options: TelemetryOptions): PolicyLayer => {
     effect: Effect.Effect<A, ClaudeError>,
     ofAnswer: (answer: A) => Attributes
   ): Effect.Effect<A, ClaudeError> =>
-    Effect.suspend(() => {
-      const { observer, once } = makeCall()
-      return traced(
+    Effect.flatMap(watchCall, ({ observer, once }) =>
+      traced(
         Effect.tapError(Effect.provideService(effect, CurrentAttemptObserver, observer), once),
-        `${operation} ${model}`,
+        spanName(operation, model),
         requestAttributes(operation, model),
         ofAnswer
-      )
-    })
+      ))
 
   return {
     name: "telemetry",
@@ -195,17 +229,16 @@ export const telemetry = (options: TelemetryOptions): PolicyLayer => {
     wrap: (service) => {
       const inner = observeAttempts(service)
       const streamMessage: ClaudeServiceShape["streamMessage"] = (request, call) =>
-        Stream.suspend(() => {
-          const { observer, once } = makeCall()
-          return tracedStream(
+        Stream.unwrap(Effect.map(watchCall, ({ observer, once }) =>
+          tracedStream(
             Stream.tapError(
               Stream.provideService(inner.streamMessage(request, call), CurrentAttemptObserver, observer),
               once
             ),
-            `chat ${request.model}`,
-            requestAttributes("chat", request.model)
-          )
-        })
+            spanName("chat", request.model),
+            requestAttributes("chat", request.model),
+            messageAttributes
+          )))
       return {
         createMessage: (request, call) =>
           watched("chat", request.model, inner.createMessage(request, call), messageAttributes),
