@@ -4,7 +4,9 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 
 const port = Flag.Int("port").pipe(
@@ -13,21 +15,31 @@ const port = Flag.Int("port").pipe(
   Flag.withDefault(0)
 )
 
-const faults = Flag.FileText("faults").pipe(
+const faults = Flag.File("faults", { mustExist: true }).pipe(
   Flag.withDescription("JSON file with the fault plan; without one every request gets a healthy answer"),
   Flag.optional
 )
+
+const readPlan = Effect.fn(function*(file: string) {
+  const fileSystem = yield* FileSystem.FileSystem
+  const text = yield* fileSystem.readFileString(file)
+  return yield* Effect.mapError(
+    FaultPlan.decodeJson(text),
+    ({ message }) => new FaultPlan.FaultPlanError({ message: `${file}: ${message}` })
+  )
+})
 
 /** `effect-claude fake-api --port N --faults FILE` */
 export const fakeApi = Command.make(
   "fake-api",
   { port, faults },
   Effect.fn(function*({ faults, port }) {
-    const plan = Option.isSome(faults) ? yield* FaultPlan.decodeJson(faults.value) : FaultPlan.healthy
+    const plan = Option.isSome(faults) ? yield* readPlan(faults.value) : FaultPlan.healthy
     const api = yield* FakeClaudeApi.make({ port, plan })
     yield* Console.log(`The fake Claude API listens on ${api.url}`)
     yield* Console.log(`Try it: ANTHROPIC_BASE_URL=${api.url} ANTHROPIC_API_KEY=sk-ant-fake your-program`)
-    return yield* Effect.never
+    // Nobody asks this server what reached it, and kept for days the requests would fill the memory.
+    return yield* Effect.repeat(api.clearRequests, Schedule.spaced("5 seconds"))
   }, Effect.scoped)
 ).pipe(
   Command.withDescription("Serve a fake Claude API on loopback that fails as its plan says"),

@@ -20,7 +20,7 @@ const failed = (error: unknown): Ended => {
 const message = async (client: Anthropic, signal: AbortSignal): Promise<Ended> => {
   const answer: unknown = await client.messages.create(request, { signal })
   if (typeof answer !== "object" || answer === null || !("stop_reason" in answer)) {
-    return { ending: "wrong", what: `a ${typeof answer} instead of a message, no error`, tag: null }
+    return { ending: "wrong", what: `a ${typeof answer}, no error`, tag: null }
   }
   return { ending: "answered", what: "answer", tag: null }
 }

@@ -43,7 +43,7 @@ const marks: Record<Outcome["ending"], { readonly sign: string; readonly style: 
   waiting: { sign: ".", style: "red" }
 }
 
-const widths = { fault: 28, sdk: 38, ours: 48, requests: 4, time: 8 }
+const widths = { fault: 28, sdk: 36, ours: 48, requests: 4, time: 8 }
 
 const cell = (text: string, width: number): string =>
   text.length > width ? `${text.slice(0, width - 1)}…` : text.padEnd(width)
@@ -56,14 +56,27 @@ const outcomeCells = (outcome: Outcome, width: number): string => {
   }`
 }
 
-const row = ({ effectClaude, fault, sdk }: Comparison): string =>
+const wideRow = ({ effectClaude, fault, sdk }: Comparison): string =>
   `${cell(fault, widths.fault)}  ${outcomeCells(sdk, widths.sdk)}   ${outcomeCells(effectClaude, widths.ours)}`
 
-const header = [
+const measures = `${"req".padStart(widths.requests)} ${"time".padStart(widths.time)}`
+
+const wideHeader = [
   cell("fault", widths.fault),
-  `  ${cell("plain SDK, its defaults", widths.sdk)} ${"req".padStart(widths.requests)} ${"time".padStart(widths.time)}`,
-  `   ${cell("ClaudeLayer.standard()", widths.ours)} ${"req".padStart(widths.requests)} ${"time".padStart(widths.time)}`
+  `  ${cell("plain SDK, its defaults", widths.sdk)} ${measures}`,
+  `   ${cell("ClaudeLayer.standard()", widths.ours)} ${measures}`
 ].join("")
+
+const wideWidth = wideHeader.length
+
+const narrowRow = ({ effectClaude, fault, sdk }: Comparison): string =>
+  [
+    fault,
+    `  plain SDK      ${outcomeCells(sdk, widths.ours)}`,
+    `  effect-claude  ${outcomeCells(effectClaude, widths.ours)}`
+  ].join("\n")
+
+const narrowHeader = `${" ".repeat(17)}${cell("", widths.ours)} ${measures}`
 
 const totalOf = (name: string, { answered, failed, millis, requests, waiting, wrong }: Totals): string =>
   `${name}: ${answered} answered, ${failed} failed with an error, ${wrong} wrong without one, `
@@ -71,17 +84,30 @@ const totalOf = (name: string, { answered, failed, millis, requests, waiting, wr
 
 /** A line as soon as a fault has been through both clients. */
 export const progress = ({ effectClaude, fault, sdk }: Comparison, done: number, all: number): string =>
-  `[${String(done).padStart(2)}/${all}] ${fault}: SDK ${marks[sdk.ending].sign} ${sdk.what} | `
-  + `effect-claude ${marks[effectClaude.ending].sign} ${effectClaude.what}`
+  `[${String(done).padStart(2)}/${all}] ${fault}: SDK ${marks[sdk.ending].sign}, effect-claude ${
+    marks[effectClaude.ending].sign
+  }`
 
-/** The table, then the totals. */
-export const toTable = (comparisons: ReadonlyArray<Comparison>): string => {
+/** What the signs in front of an outcome mean. */
+export const signs =
+  "+ answered   ! failed with an error   x no whole answer and no error   . still waiting when we stopped watching"
+
+const legend = [
+  signs,
+  "",
+  "401, 413, the spend limit and a stream that breaks after some words cannot be mended by a retry: the right end is an",
+  "error with a name, at once. After the 3600 seconds each model was asked once. Times add up calls that ran side by side."
+]
+
+/** The table, then the totals, for a terminal of so many columns. */
+export const toTable = (comparisons: ReadonlyArray<Comparison>, columns = Number.POSITIVE_INFINITY): string => {
   const { effectClaude, sdk } = totals(comparisons)
+  const isWide = columns >= wideWidth
   return [
-    styleText("bold", header),
-    ...comparisons.map(row),
+    styleText("bold", isWide ? wideHeader : narrowHeader),
+    ...comparisons.map(isWide ? wideRow : narrowRow),
     "",
-    "+ answered   ! failed with an error   x no whole answer and no error   . still waiting when we stopped watching",
+    ...legend,
     "",
     totalOf("plain SDK    ", sdk),
     totalOf("effect-claude", effectClaude)
