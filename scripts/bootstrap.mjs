@@ -14,6 +14,7 @@ const commands = {
   cli: (args) => ["packages/cli/src/bin.ts", ...args],
   test: (args) => ["scripts/test.mjs", ...args],
   check: (args) => ["scripts/test.mjs", "format", "lint", "types", "unit", ...args],
+  node: (args) => args,
   bench: (args) => ["packages/benchmarks/src/main.ts", ...args],
   build: (args) => ["scripts/build.mjs", ...args],
   docs: (args) => ["scripts/docs.mjs", ...args],
@@ -36,7 +37,12 @@ const main = async () => {
   }
   await ensureInstalled()
   const command = /** @type {(args: ReadonlyArray<string>) => ReadonlyArray<string>} */ (commands[name])
-  await runForeground(nodeBinary(), command(args), workspaceEnv({ LAUNCHER_NODE: process.execPath }))
+  // npm puts node_modules/.bin first on PATH, so that after the first install this script itself runs under the pinned Node.
+  await runForeground(
+    nodeBinary(),
+    command(args),
+    workspaceEnv({ LAUNCHER_NODE: process.env["npm_node_execpath"] ?? process.execPath })
+  )
 }
 
 main().catch((error) => {

@@ -35,18 +35,21 @@ export const single = ({ code, output }) => ({
 })
 
 /**
- * The outcome of a step that counts its tests. A run that failed without a failing test (a file that does not load, no
- * test at all) counts as one failure.
+ * The outcome of a step that counts its tests. A run that failed without a failing test (a file that does not load) counts
+ * as one failure, and so does a run that found no test at all.
  *
- * @param {import("../Subprocess.mjs").Finished} finished
+ * @param {Pick<import("../Subprocess.mjs").Finished, "code" | "output">} finished
  * @param {{ readonly passed: number, readonly failed: number, readonly skipped: number }} counts
  * @returns {Outcome}
  */
-export const counted = ({ code, output }, counts) => ({
-  ...counts,
-  failed: code !== 0 && counts.failed === 0 ? 1 : counts.failed,
-  output
-})
+export const counted = ({ code, output }, counts) => {
+  const isEmpty = counts.passed + counts.failed + counts.skipped === 0
+  return {
+    ...counts,
+    failed: counts.failed === 0 && (code !== 0 || isEmpty) ? 1 : counts.failed,
+    output: code === 0 && isEmpty ? `${output}\nno test was found` : output
+  }
+}
 
 /**
  * Runs steps in their order, up to two at a time, and goes on after a failure.

@@ -62,4 +62,9 @@ describe("steps", () => {
     assert.strictEqual(counted(finished, { passed: 3, failed: 2, skipped: 0 }).failed, 2)
     assert.strictEqual(counted({ ...finished, code: 0 }, { passed: 3, failed: 0, skipped: 0 }).failed, 0)
   })
+
+  it("that found nothing to test count as one failure, and say so", () => {
+    const outcome = counted({ code: 0, output: "all good" }, { passed: 0, failed: 0, skipped: 0 })
+    assert.deepStrictEqual(outcome, { ...failed, output: "all good\nno test was found" })
+  })
 })
