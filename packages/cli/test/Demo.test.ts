@@ -123,7 +123,7 @@ describe("effect-claude demo", () => {
     Effect.gen(function*() {
       const command = yield* RunningCommand.start(["demo"])
       const line = yield* command.printed(/\[ 1\/15\] .*\n/)
-      assert.match(line, /: SDK [+!x.] .+ \| effect-claude [+!x.] .+/)
+      assert.match(line, /^\[ 1\/15\] .+: SDK [+!x.], effect-claude [+!x.]\n$/)
       const start = performance.now()
       command.kill("SIGINT")
       const { code, stderr, stdout } = yield* command.ended
