@@ -165,7 +165,7 @@ describe("effect-claude demo --live", () => {
 
   it.live("fails with a line that says why, and without the key in it", () =>
     Effect.gen(function*() {
-      const api = yield* apiWith({ after: FaultStep.unauthorized() })
+      const api = yield* apiWith({ after: FaultStep.authentication() })
       const { code, stderr, stdout } = yield* runLive(api.url)
       assert.strictEqual(code, 1)
       assert.match(stderr, /^effect-claude: .*x-api-key/m)

@@ -12,7 +12,7 @@ const Client = Layer.unwrap(Effect.gen(function*() {
   Layer.provide(FakeClaudeApi.layer({
     plan: FaultPlan.make({
       steps: [
-        FaultStep.stall({ afterEvents: 1 }),
+        FaultStep.stallStream({ afterEvents: 1 }),
         FaultStep.message({ text: "The tortoise set out early." }),
         FaultStep.message({
           text: "The hare slept late and dreamt of winning.",

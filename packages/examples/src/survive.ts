@@ -11,7 +11,7 @@ const Client = Layer.unwrap(Effect.gen(function*() {
   return AnthropicClient.layer({ apiKey: Redacted.make("sk-ant-example"), baseUrl: api.url })
 })).pipe(
   Layer.provide(FakeClaudeApi.layer({
-    plan: FaultPlan.make({ steps: [FaultStep.rateLimited({ retryAfter: "100 millis" }), FaultStep.overloaded()] })
+    plan: FaultPlan.make({ steps: [FaultStep.rateLimit({ retryAfter: "100 millis" }), FaultStep.overloaded()] })
   }))
 )
 

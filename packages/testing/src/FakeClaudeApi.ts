@@ -79,7 +79,7 @@ export interface RecordedRequest extends RequestLog.RecordedRequest {}
  *   assert.deepStrictEqual(requests.map(({ status }) => status), [500, 200])
  * })
  *
- * const plan = FaultPlan.make({ steps: [FaultStep.internalError()] })
+ * const plan = FaultPlan.make({ steps: [FaultStep.internalServer()] })
  *
  * await Effect.runPromise(Effect.provide(program, FakeClaudeApi.layer({ plan })))
  * ```

@@ -106,7 +106,7 @@ export class FaultPlanError extends Schema.TaggedError<FaultPlanError>("@effect-
  * import * as FaultStep from "@effect-claude/testing/FaultStep"
  *
  * const plan = FaultPlan.make({
- *   steps: [FaultStep.rateLimited({ retryAfter: "1 second" }), FaultStep.reset()],
+ *   steps: [FaultStep.rateLimit({ retryAfter: "1 second" }), FaultStep.reset()],
  *   after: FaultStep.message({ text: "Hello" })
  * })
  *

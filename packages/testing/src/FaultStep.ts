@@ -296,7 +296,7 @@ export const capacity = (options: CapacityOptions): StepOf<"capacity"> =>
  * import { assert } from "@effect/vitest"
  * import * as FaultStep from "@effect-claude/testing/FaultStep"
  *
- * const step = FaultStep.rateLimited({ retryAfter: "2 seconds", times: 3 })
+ * const step = FaultStep.rateLimit({ retryAfter: "2 seconds", times: 3 })
  *
  * assert.deepInclude(step, { status: 429, times: 3, headers: { "retry-after": "2" } })
  * ```
@@ -304,15 +304,15 @@ export const capacity = (options: CapacityOptions): StepOf<"capacity"> =>
  * @category presets
  * @since 0.1.0
  */
-export const rateLimited = (
+export const rateLimit = (
   options: StepOptions & { readonly retryAfter?: Duration.Input | undefined } = {}
 ): StepOf<"error"> =>
-  make("rateLimited", {
+  make("rateLimit", {
     kind: "error",
     ...common(options),
     status: 429,
     error: { type: "rate_limit_error" },
-    ...retryAfterHeader("rateLimited", options.retryAfter)
+    ...retryAfterHeader("rateLimit", options.retryAfter)
   })
 
 /**
@@ -380,7 +380,7 @@ export const spendLimit = (options: StepOptions = {}): StepOf<"error"> =>
  * import { assert } from "@effect/vitest"
  * import * as FaultStep from "@effect-claude/testing/FaultStep"
  *
- * const step = FaultStep.internalError()
+ * const step = FaultStep.internalServer()
  *
  * assert.deepInclude(step, { status: 500, error: { type: "api_error" } })
  * ```
@@ -388,8 +388,8 @@ export const spendLimit = (options: StepOptions = {}): StepOf<"error"> =>
  * @category presets
  * @since 0.1.0
  */
-export const internalError = (options: StepOptions = {}): StepOf<"error"> =>
-  make("internalError", { kind: "error", ...common(options), status: 500, error: { type: "api_error" } })
+export const internalServer = (options: StepOptions = {}): StepOf<"error"> =>
+  make("internalServer", { kind: "error", ...common(options), status: 500, error: { type: "api_error" } })
 
 /**
  * Answers 400 `invalid_request_error`.
@@ -420,7 +420,7 @@ export const invalidRequest = (options: StepOptions = {}): StepOf<"error"> =>
  * import { assert } from "@effect/vitest"
  * import * as FaultStep from "@effect-claude/testing/FaultStep"
  *
- * const step = FaultStep.unauthorized()
+ * const step = FaultStep.authentication()
  *
  * assert.deepInclude(step, { status: 401, error: { type: "authentication_error" } })
  * ```
@@ -428,8 +428,8 @@ export const invalidRequest = (options: StepOptions = {}): StepOf<"error"> =>
  * @category presets
  * @since 0.1.0
  */
-export const unauthorized = (options: StepOptions = {}): StepOf<"error"> =>
-  make("unauthorized", { kind: "error", ...common(options), status: 401, error: { type: "authentication_error" } })
+export const authentication = (options: StepOptions = {}): StepOf<"error"> =>
+  make("authentication", { kind: "error", ...common(options), status: 401, error: { type: "authentication_error" } })
 
 /**
  * Answers 413 `request_too_large`.
@@ -440,7 +440,7 @@ export const unauthorized = (options: StepOptions = {}): StepOf<"error"> =>
  * import { assert } from "@effect/vitest"
  * import * as FaultStep from "@effect-claude/testing/FaultStep"
  *
- * const step = FaultStep.tooLarge()
+ * const step = FaultStep.requestTooLarge()
  *
  * assert.deepInclude(step, { status: 413, error: { type: "request_too_large" } })
  * ```
@@ -448,8 +448,8 @@ export const unauthorized = (options: StepOptions = {}): StepOf<"error"> =>
  * @category presets
  * @since 0.1.0
  */
-export const tooLarge = (options: StepOptions = {}): StepOf<"error"> =>
-  make("tooLarge", { kind: "error", ...common(options), status: 413, error: { type: "request_too_large" } })
+export const requestTooLarge = (options: StepOptions = {}): StepOf<"error"> =>
+  make("requestTooLarge", { kind: "error", ...common(options), status: 413, error: { type: "request_too_large" } })
 
 /**
  * Answers 502 with a page of HTML and none of the API's headers, as a proxy in between does.
@@ -620,7 +620,7 @@ export const slowBody = (bodyDelay: Duration.Input, options: StepOptions = {}): 
  * import { assert } from "@effect/vitest"
  * import * as FaultStep from "@effect-claude/testing/FaultStep"
  *
- * const step = FaultStep.stall({ afterEvents: 1 })
+ * const step = FaultStep.stallStream({ afterEvents: 1 })
  *
  * assert.deepInclude(step, { interrupt: { how: "stall", afterEvents: 1 } })
  * ```
@@ -628,8 +628,10 @@ export const slowBody = (bodyDelay: Duration.Input, options: StepOptions = {}): 
  * @category presets
  * @since 0.1.0
  */
-export const stall = (options: StepOptions & { readonly afterEvents?: number | undefined } = {}): StepOf<"message"> =>
-  make("stall", {
+export const stallStream = (
+  options: StepOptions & { readonly afterEvents?: number | undefined } = {}
+): StepOf<"message"> =>
+  make("stallStream", {
     kind: "message",
     ...common(options),
     interrupt: defined({ how: "stall" as const, afterEvents: options.afterEvents })
@@ -678,7 +680,7 @@ export const cutStream = (
  * import { assert } from "@effect/vitest"
  * import * as FaultStep from "@effect-claude/testing/FaultStep"
  *
- * const step = FaultStep.missingStop({ afterEvents: 1 })
+ * const step = FaultStep.endWithoutStop({ afterEvents: 1 })
  *
  * assert.deepInclude(step, { interrupt: { how: "end", afterEvents: 1 } })
  * ```
@@ -686,10 +688,10 @@ export const cutStream = (
  * @category presets
  * @since 0.1.0
  */
-export const missingStop = (
+export const endWithoutStop = (
   options: StepOptions & { readonly afterEvents?: number | undefined } = {}
 ): StepOf<"message"> =>
-  make("missingStop", {
+  make("endWithoutStop", {
     kind: "message",
     ...common(options),
     interrupt: defined({ how: "end" as const, afterEvents: options.afterEvents })

@@ -219,13 +219,13 @@ for (const [name, client] of Object.entries(clients)) {
       for (
         const [step, status, type] of [
           [FaultStep.invalidRequest(), 400, "invalid_request_error"],
-          [FaultStep.unauthorized(), 401, "authentication_error"],
+          [FaultStep.authentication(), 401, "authentication_error"],
           [FaultStep.error({ status: 403, error: { type: "permission_error" } }), 403, "permission_error"],
           [FaultStep.error({ status: 404, error: { type: "not_found_error" } }), 404, "not_found_error"],
-          [FaultStep.tooLarge(), 413, "request_too_large"],
-          [FaultStep.rateLimited({ retryAfter: "1 second" }), 429, "rate_limit_error"],
+          [FaultStep.requestTooLarge(), 413, "request_too_large"],
+          [FaultStep.rateLimit({ retryAfter: "1 second" }), 429, "rate_limit_error"],
           [FaultStep.spendLimit(), 429, "rate_limit_error"],
-          [FaultStep.internalError(), 500, "api_error"],
+          [FaultStep.internalServer(), 500, "api_error"],
           [FaultStep.htmlBadGateway(), 502, undefined],
           [FaultStep.overloaded(), 529, "overloaded_error"]
         ] as const
@@ -324,7 +324,7 @@ describe("the official SDK alone", () => {
 
   it.live("a stream without message_stop ends as if it were whole", () =>
     Effect.gen(function*() {
-      const api = yield* serve(FaultStep.missingStop({ afterEvents: 4 }))
+      const api = yield* serve(FaultStep.endWithoutStop({ afterEvents: 4 }))
       const events = yield* Effect.promise(async () => {
         const seen: Array<string> = []
         const stream = await officialClient(api.url).messages.create({ ...params, stream: true })
@@ -345,7 +345,7 @@ describe("the official SDK alone", () => {
 
   it.live("an aborted stream closes its connection", () =>
     Effect.gen(function*() {
-      const api = yield* serve(FaultStep.stall())
+      const api = yield* serve(FaultStep.stallStream())
       yield* Effect.promise(async () => {
         const stream = await officialClient(api.url).messages.create({ ...params, stream: true })
         for await (const event of stream) if (event.type === "content_block_delta") break

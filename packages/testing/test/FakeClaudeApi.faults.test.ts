@@ -36,13 +36,13 @@ describe("errors of the API", () => {
   const errors: ReadonlyArray<
     readonly [string, FaultStep.FaultStep, number, string, Record<string, string> | undefined]
   > = [
-    ["rateLimited", FaultStep.rateLimited(), 429, "rate_limit_error", undefined],
+    ["rateLimit", FaultStep.rateLimit(), 429, "rate_limit_error", undefined],
     ["spendLimit", FaultStep.spendLimit(), 429, "rate_limit_error", { error_code: "enforced_spend_limit_reached" }],
     ["overloaded", FaultStep.overloaded(), 529, "overloaded_error", undefined],
-    ["internalError", FaultStep.internalError(), 500, "api_error", undefined],
+    ["internalServer", FaultStep.internalServer(), 500, "api_error", undefined],
     ["invalidRequest", FaultStep.invalidRequest(), 400, "invalid_request_error", undefined],
-    ["unauthorized", FaultStep.unauthorized(), 401, "authentication_error", undefined],
-    ["tooLarge", FaultStep.tooLarge(), 413, "request_too_large", undefined]
+    ["authentication", FaultStep.authentication(), 401, "authentication_error", undefined],
+    ["requestTooLarge", FaultStep.requestTooLarge(), 413, "request_too_large", undefined]
   ]
   for (const [name, step, status, type, details] of errors) {
     for (const stream of [false, true]) {
@@ -63,7 +63,7 @@ describe("errors of the API", () => {
   it.live("retry-after in seconds", () =>
     Effect.gen(function*() {
       const waits = yield* Effect.forEach(
-        [FaultStep.rateLimited({ retryAfter: "1 minute" }), FaultStep.overloaded({ retryAfter: "1500 millis" })],
+        [FaultStep.rateLimit({ retryAfter: "1 minute" }), FaultStep.overloaded({ retryAfter: "1500 millis" })],
         (step) => Effect.map(ask(step), ({ headers }) => headers.get("retry-after"))
       )
       assert.deepStrictEqual(waits, ["60", "1.5"])
@@ -246,7 +246,7 @@ describe("time", () => {
 
   it.live("a stall in a JSON body", () =>
     Effect.gen(function*() {
-      const api = yield* serve(FaultStep.stall())
+      const api = yield* serve(FaultStep.stallStream())
       const client = yield* Effect.forkChild(exchangeOverTcp(api.url))
       yield* api.awaitRequests(1)
       yield* Effect.sleep("30 millis")
@@ -300,7 +300,7 @@ describe("streams", () => {
 
   it.live("half a JSON body in good order", () =>
     Effect.gen(function*() {
-      const { failure, headers, text } = yield* ask(FaultStep.missingStop())
+      const { failure, headers, text } = yield* ask(FaultStep.endWithoutStop())
       assert.isUndefined(failure)
       assert.strictEqual(headers.get("content-length"), String(text.length))
       assert.throws(() => JSON.parse(text), SyntaxError)

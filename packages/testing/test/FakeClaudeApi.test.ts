@@ -175,8 +175,8 @@ describe("plans", () => {
   it.live("each model goes through its own steps", () =>
     Effect.gen(function*() {
       const plan = FaultPlan.make({
-        steps: [FaultStep.internalError()],
-        models: { down: { after: FaultStep.overloaded() }, flaky: { steps: [FaultStep.rateLimited()] } }
+        steps: [FaultStep.internalServer()],
+        models: { down: { after: FaultStep.overloaded() }, flaky: { steps: [FaultStep.rateLimit()] } }
       })
       const api = yield* FakeClaudeApi.make({ plan })
       const statuses = yield* Effect.forEach(
@@ -190,7 +190,7 @@ describe("plans", () => {
     Effect.gen(function*() {
       const api = yield* FakeClaudeApi.make({ plan: FaultPlan.make({ after: FaultStep.overloaded() }) })
       yield* post(api.url)
-      yield* api.setPlan(FaultPlan.make({ steps: [FaultStep.internalError()] }))
+      yield* api.setPlan(FaultPlan.make({ steps: [FaultStep.internalServer()] }))
       yield* post(api.url)
       yield* post(api.url)
 
@@ -247,7 +247,7 @@ describe("records", () => {
 
   it.live("a client that leaves while it waits", () =>
     Effect.gen(function*() {
-      const plan = FaultPlan.make({ steps: [FaultStep.slowFirstByte(hour), FaultStep.stall()] })
+      const plan = FaultPlan.make({ steps: [FaultStep.slowFirstByte(hour), FaultStep.stallStream()] })
       const api = yield* FakeClaudeApi.make({ plan })
       for (const count of [1, 2]) {
         const client = yield* Effect.forkChild(exchangeOverTcp(api.url, { ...request, stream: true }))
@@ -336,7 +336,7 @@ describe("lifetime", () => {
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const api = yield* Scope.provide(
-        FakeClaudeApi.make({ plan: FaultPlan.make({ after: FaultStep.stall({ delay: "1 millis" }) }) }),
+        FakeClaudeApi.make({ plan: FaultPlan.make({ after: FaultStep.stallStream({ delay: "1 millis" }) }) }),
         scope
       )
       const clients = yield* Effect.forkChild(

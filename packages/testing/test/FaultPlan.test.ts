@@ -147,9 +147,9 @@ describe("constructors", () => {
     assert.throws(() => FaultStep.overloaded({ times: 1.5 }), RangeError, /^FaultStep\.overloaded: times: .*got 1\.5$/)
     assert.throws(() => FaultStep.slowFirstByte(Number.NaN), RangeError, /^FaultStep\.slowFirstByte: delay: .*got NaN$/)
     assert.throws(
-      () => FaultStep.rateLimited({ retryAfter: -1 }),
+      () => FaultStep.rateLimit({ retryAfter: -1 }),
       RangeError,
-      /^FaultStep\.rateLimited: retryAfter: .*got -1$/
+      /^FaultStep\.rateLimit: retryAfter: .*got -1$/
     )
     assert.throws(
       () => FaultPlan.make({ after: { kind: "message", times: 2 } }),
@@ -164,8 +164,8 @@ describe("constructors", () => {
   })
 
   it("an option that was not given leaves no field", () => {
-    assert.deepStrictEqual(FaultStep.stall(), { kind: "message", interrupt: { how: "stall" } })
-    assert.deepStrictEqual(FaultStep.rateLimited(), { kind: "error", status: 429, error: { type: "rate_limit_error" } })
+    assert.deepStrictEqual(FaultStep.stallStream(), { kind: "message", interrupt: { how: "stall" } })
+    assert.deepStrictEqual(FaultStep.rateLimit(), { kind: "error", status: 429, error: { type: "rate_limit_error" } })
     assert.deepStrictEqual(FaultStep.closed({ times: undefined }), { kind: "disconnect", how: "close" })
   })
 })

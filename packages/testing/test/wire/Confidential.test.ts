@@ -6,6 +6,7 @@ import * as FaultPlan from "@effect-claude/testing/FaultPlan"
 import * as FaultStep from "@effect-claude/testing/FaultStep"
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Logger from "effect/Logger"
@@ -14,7 +15,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import { inspect } from "node:util"
-import { connect, quickPipeline } from "./support.ts"
+import { connect, type Operation, quickPipeline } from "./support.ts"
 
 const key = "sk-ant-api03-CANARYKEY0123456789"
 const canaries = {
@@ -90,7 +91,7 @@ const renderings = (error: ClaudeError): ReadonlyArray<string> => [
 ]
 
 /** Runs a call with a logger and a tracer that keep all they are given. */
-const observed = (plan: FaultPlan.FaultPlanInput, stream: boolean) => {
+const observed = (plan: FaultPlan.FaultPlanInput, operation: Operation, deadline?: Duration.Input) => {
   const seen: Array<string> = []
   const keep = (value: unknown) => seen.push(inspect(value, { depth: 12 }))
   const logger = Logger.make((entry) => {
@@ -116,12 +117,20 @@ const observed = (plan: FaultPlan.FaultPlanInput, stream: boolean) => {
     const api = yield* FakeClaudeApi.make({ plan: FaultPlan.make(plan) })
     const claude = yield* connect(
       { apiKey: Redacted.make(key), baseUrl: api.url },
-      quickPipeline({ telemetry: {}, attemptTimeout: { attempt: "100 millis", firstEvent: "100 millis" } })
+      quickPipeline({
+        telemetry: {},
+        ...(deadline === undefined
+          ? { attemptTimeout: { attempt: "100 millis", firstEvent: "100 millis" } }
+          : { deadline, attemptTimeout: false })
+      })
     )
-    const call: Effect.Effect<unknown, ClaudeError> = stream
-      ? Stream.runDrain(claude.streamMessage(request))
-      : claude.createMessage(request)
-    const error = yield* Effect.flip(call)
+    const { max_tokens: _, ...counted } = request
+    const calls: Readonly<Record<Operation, Effect.Effect<unknown, ClaudeError>>> = {
+      createMessage: claude.createMessage(request),
+      streamMessage: Stream.runDrain(claude.streamMessage(request)),
+      countTokens: claude.countTokens(counted)
+    }
+    const error = yield* Effect.flip(calls[operation])
     return { error, seen }
   })).pipe(
     Effect.provide(Logger.layer([logger])),
@@ -129,21 +138,37 @@ const observed = (plan: FaultPlan.FaultPlanInput, stream: boolean) => {
   )
 }
 
+const operations: ReadonlyArray<Operation> = ["createMessage", "streamMessage", "countTokens"]
+
+const assertClean = (texts: ReadonlyArray<string>) => {
+  for (const text of texts) {
+    for (const [what, canary] of Object.entries(canaries)) {
+      assert.isFalse(text.includes(canary), `the ${what} is in: ${text.slice(0, 300)}`)
+    }
+  }
+}
+
 describe("no key and no prompt text in an error, a log line or a span", () => {
   for (const [name, step] of faults) {
-    for (const stream of [false, true]) {
-      it.live(`${name}, ${stream ? "streamMessage" : "createMessage"}`, () =>
+    for (const operation of operations) {
+      it.live(`${name}, ${operation}`, () =>
         Effect.gen(function*() {
-          const { error, seen } = yield* observed({ after: step }, stream)
+          const { error, seen } = yield* observed({ after: step }, operation)
           assert.isAbove(seen.length, 3, "the logger and the tracer saw something")
-          for (const text of [...renderings(error), ...seen]) {
-            for (const [what, canary] of Object.entries(canaries)) {
-              assert.isFalse(text.includes(canary), `the ${what} is in: ${text.slice(0, 300)}`)
-            }
-          }
+          assertClean([...renderings(error), ...seen])
         }))
     }
   }
+
+  it.live("a missed deadline that tells of the last failure", () =>
+    Effect.gen(function*() {
+      const overload = FaultStep.error({ status: 529, error: { type: "overloaded_error", message: echoed } })
+      const plan = { steps: [overload], after: FaultStep.slowFirstByte("1 minute") }
+      const { error, seen } = yield* observed(plan, "createMessage", "50 millis")
+      assert.strictEqual(error._tag, "DeadlineExceededError")
+      assert.include(error.message, "OverloadedError")
+      assertClean([...renderings(error), ...seen])
+    }))
 
   it.live("a key that no header can hold", () =>
     Effect.gen(function*() {

@@ -65,7 +65,9 @@ describe("limits of the HTTP client itself, which in Node are 300 seconds", () =
 
   it.live("silence in the middle of a stream is an idle timeout, and not repeated after content", () =>
     Effect.gen(function*() {
-      const api = yield* FakeClaudeApi.make({ plan: FaultPlan.make({ after: FaultStep.stall({ afterEvents: 4 }) }) })
+      const api = yield* FakeClaudeApi.make({
+        plan: FaultPlan.make({ after: FaultStep.stallStream({ afterEvents: 4 }) })
+      })
       const claude = yield* connectThrough({ bodyTimeout: 100 }, api.url)
       const error = yield* Effect.flip(run(claude, "streamMessage"))
       assert.strictEqual(error._tag === "AttemptTimeoutError" ? error.phase : error._tag, "idle")

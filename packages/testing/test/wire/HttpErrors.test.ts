@@ -330,7 +330,7 @@ describe("the server's wait, through the SDK and a socket", () => {
   }
 
   it.live("retry-after of an hour under a deadline of 30 s: one request, at once, the wait in the error", () =>
-    withWire({ after: FaultStep.rateLimited({ retryAfter: "1 hour" }) }, ({ api, claude }) =>
+    withWire({ after: FaultStep.rateLimit({ retryAfter: "1 hour" }) }, ({ api, claude }) =>
       Effect.gen(function*() {
         yield* Effect.flip(
           claude.countTokens({ model: "claude-sonnet-5-5", messages: [{ role: "user", content: "warm up" }] })
@@ -348,7 +348,7 @@ describe("the server's wait, through the SDK and a socket", () => {
 
   it.live("retry-after of 61 s without a deadline: one request, since the wait is over the maximum", () =>
     withWire(
-      { after: FaultStep.rateLimited({ retryAfter: "61 seconds" }) },
+      { after: FaultStep.rateLimit({ retryAfter: "61 seconds" }) },
       ({ api, claude }) =>
         Effect.gen(function*() {
           const error = yield* Effect.flip(run(claude, "createMessage"))

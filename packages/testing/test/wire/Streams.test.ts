@@ -168,7 +168,7 @@ describe("streams, through the SDK and a socket", () => {
     ))
 
   it.live("an end without message_stop is no success", () =>
-    withWire({ after: FaultStep.missingStop({ afterEvents: 4 }) }, ({ api, claude }) =>
+    withWire({ after: FaultStep.endWithoutStop({ afterEvents: 4 }) }, ({ api, claude }) =>
       Effect.gen(function*() {
         const { error, seen } = yield* watch(claude)
         assert.strictEqual(error?._tag, "StreamInterruptedError")
@@ -178,7 +178,7 @@ describe("streams, through the SDK and a socket", () => {
       }), quickPipeline()))
 
   it.live("an end before any content is retried", () =>
-    withWire({ steps: [FaultStep.missingStop({ afterEvents: 1 })] }, ({ api, claude }) =>
+    withWire({ steps: [FaultStep.endWithoutStop({ afterEvents: 1 })] }, ({ api, claude }) =>
       Effect.gen(function*() {
         const { error } = yield* watch(claude)
         assert.isUndefined(error)
@@ -228,7 +228,7 @@ describe("streams, through the SDK and a socket", () => {
 
   it.live("a stall before the first event is a timeout of the first event, though headers came", () =>
     withWire(
-      { after: FaultStep.stall({ afterEvents: 0 }) },
+      { after: FaultStep.stallStream({ afterEvents: 0 }) },
       ({ api, claude }) =>
         Effect.gen(function*() {
           const { error } = yield* watch(claude)
@@ -240,7 +240,7 @@ describe("streams, through the SDK and a socket", () => {
 
   it.live("a stall after content is a timeout of the silence, with what had arrived", () =>
     withWire(
-      { after: FaultStep.stall({ afterEvents: 4 }) },
+      { after: FaultStep.stallStream({ afterEvents: 4 }) },
       ({ api, claude }) =>
         Effect.gen(function*() {
           const { error } = yield* watch(claude)

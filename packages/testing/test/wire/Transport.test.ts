@@ -188,7 +188,7 @@ describe("failures of the transport, through the SDK and a socket", () => {
 
 describe("credentials, through the SDK and a socket", () => {
   it.live("a 401 for a static key is final", () =>
-    withWire({ after: FaultStep.unauthorized() }, ({ api, claude }) =>
+    withWire({ after: FaultStep.authentication() }, ({ api, claude }) =>
       Effect.gen(function*() {
         const error = yield* Effect.flip(run(claude, "createMessage"))
         assert.strictEqual(error._tag, "AuthenticationError")
@@ -207,7 +207,7 @@ describe("credentials, through the SDK and a socket", () => {
       let asked = 0
       const { api, claude } = yield* withProvider(
         () => Promise.resolve({ token: `token-${++asked}`, expiresAt: null }),
-        { steps: [FaultStep.unauthorized()] }
+        { steps: [FaultStep.authentication()] }
       )
       yield* run(claude, "createMessage")
       assert.strictEqual((yield* api.requests).length, 2)
@@ -218,7 +218,7 @@ describe("credentials, through the SDK and a socket", () => {
     Effect.gen(function*() {
       const { api, claude } = yield* withProvider(
         () => Promise.resolve({ token: "token", expiresAt: null }),
-        { after: FaultStep.unauthorized() }
+        { after: FaultStep.authentication() }
       )
       const error = yield* Effect.flip(run(claude, "streamMessage"))
       assert.strictEqual(error._tag, "AuthenticationError")
@@ -251,7 +251,7 @@ describe("credentials, through the SDK and a socket", () => {
 
 describe("SDK retries stay off", () => {
   it.live("without a retry layer a failure is one request", () =>
-    withWire({ after: FaultStep.internalError() }, ({ api, claude }) =>
+    withWire({ after: FaultStep.internalServer() }, ({ api, claude }) =>
       Effect.gen(function*() {
         yield* Effect.flip(run(claude, "createMessage"))
         yield* Effect.flip(run(claude, "streamMessage"))
