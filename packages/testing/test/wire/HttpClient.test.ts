@@ -7,6 +7,8 @@ import { Agent, fetch as pooledFetch, type RequestInit as PooledInit } from "@ef
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import { createServer, type Server } from "node:tls"
+import { generate as generateCertificate } from "selfsigned"
 import { apiKey, connect, quickPipeline, run, verdictOf } from "./support.ts"
 
 /** A client over a connection pool with these options, closed with the scope. */
@@ -75,3 +77,71 @@ describe("limits of the HTTP client itself, which in Node are 300 seconds", () =
       assert.strictEqual((yield* api.requests).length, 1)
     }).pipe(Effect.scoped))
 })
+
+describe("connections that cannot be made, through the SDK and its HTTP client", () => {
+  it.live("a connection that takes too long is a timeout", () =>
+    Effect.gen(function*() {
+      let asked = 0
+      const claude = yield* connectThrough({
+        connect: {
+          timeout: 100,
+          // Never answers.
+          lookup: () => {
+            asked++
+          }
+        }
+      }, "http://api.invalid")
+      const error = yield* Effect.flip(run(claude, "createMessage"))
+      assert.strictEqual(error._tag === "AttemptTimeoutError" ? error.phase : error._tag, "headers")
+      assert.strictEqual(verdictOf(error), "timeout")
+      assert.strictEqual(asked, 2)
+    }).pipe(Effect.scoped))
+
+  const now = Date.now()
+  const day = 86_400_000
+  const certificates: ReadonlyArray<
+    readonly [string, { readonly from: number; readonly to: number }, boolean, RegExp]
+  > = [
+    ["nobody vouches for", { from: now - day, to: now + day }, false, /^(DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_)/],
+    ["has expired", { from: now - 3 * day, to: now - day }, true, /^CERT_HAS_EXPIRED$/]
+  ]
+  for (const [name, { from, to }, isTrusted, code] of certificates) {
+    it.live(`a certificate that ${name} stops at once`, () =>
+      Effect.gen(function*() {
+        const { cert, private: key } = yield* Effect.promise(() =>
+          generateCertificate([{ name: "commonName", value: "localhost" }], {
+            notBeforeDate: new Date(from),
+            notAfterDate: new Date(to)
+          })
+        )
+        let handshakes = 0
+        const port = yield* secureServer({ cert, key }, () => handshakes++)
+        const claude = yield* connectThrough(
+          { connect: isTrusted ? { ca: cert } : {} },
+          `https://localhost:${port}`
+        )
+        const error = yield* Effect.flip(run(claude, "createMessage"))
+        assert.strictEqual(error._tag, "ConnectionError")
+        assert.match(error._tag === "ConnectionError" ? error.code ?? "" : "", code)
+        assert.strictEqual(verdictOf(error), "stop")
+        assert.strictEqual(error.attempt, 1)
+        assert.strictEqual(handshakes, 1)
+      }).pipe(Effect.scoped))
+  }
+})
+
+/** A TLS server on loopback, closed with the scope, that counts the connections it gets. */
+const secureServer = (options: { readonly cert: string; readonly key: string }, onConnection: () => void) =>
+  Effect.acquireRelease(
+    Effect.promise(() =>
+      new Promise<Server>((resolve, reject) => {
+        const server = createServer(options).on("connection", onConnection).on("tlsClientError", () => {})
+        server.once("error", reject)
+        server.listen(0, "127.0.0.1", () => resolve(server))
+      })
+    ),
+    (server) => Effect.promise(() => new Promise((resolve) => server.close(resolve)))
+  ).pipe(Effect.map((server) => {
+    const address = server.address()
+    return typeof address === "object" && address !== null ? address.port : 0
+  }))

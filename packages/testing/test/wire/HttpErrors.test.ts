@@ -4,7 +4,7 @@ import * as FaultStep from "@effect-claude/testing/FaultStep"
 import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { type Operation, quickPipeline, run, verdictOf, withWire } from "./support.ts"
+import { type Operation, quickPipeline, request, run, verdictOf, withWire } from "./support.ts"
 
 interface Row {
   readonly status: number
@@ -360,6 +360,41 @@ describe("the server's wait, through the SDK and a socket", () => {
 })
 
 describe("rate-limit headers, through the SDK and a socket", () => {
+  const fast: ReadonlyArray<readonly [number, string, string]> = [
+    [429, "rate_limit_error", "RateLimitError"],
+    [529, "overloaded_error", "OverloadedError"]
+  ]
+  for (const [status, type, tag] of fast) {
+    it.live(`a ${status} of fast mode keeps the server's wait and says what is left of that mode`, () =>
+      withWire(
+        {
+          after: FaultStep.error({
+            status,
+            error: { type },
+            headers: { "retry-after-ms": "30", "anthropic-fast-input-tokens-remaining": "0" }
+          })
+        },
+        ({ api, claude }) =>
+          Effect.gen(function*() {
+            const error = yield* Effect.flip(claude.createMessage(Object.assign({}, request, { speed: "fast" })))
+            assert.strictEqual(error._tag, tag)
+            assert.deepStrictEqual(error.retryAfter, Duration.millis(30))
+            assert.deepStrictEqual("rateLimits" in error ? error.rateLimits?.fastInputTokens : undefined, {
+              remaining: 0
+            })
+            const requests = yield* api.requests
+            assert.deepStrictEqual(requests.map(({ body }) => (body as { speed?: string }).speed), [
+              "fast",
+              "fast",
+              "fast"
+            ])
+            const [first, second] = requests
+            assert.isAtLeast((second?.receivedAt ?? 0) - (first?.receivedAt ?? 0), 29)
+          }),
+        quickPipeline()
+      ))
+  }
+
   it.live("are on the error of a 429", () =>
     withWire(
       {

@@ -1,3 +1,4 @@
+import { WorkloadIdentityError } from "@anthropic-ai/sdk/lib/credentials/types"
 import * as AnthropicClient from "@effect-claude/client/AnthropicClient"
 import type { ClaudeErrorTag } from "@effect-claude/client/ClaudeError"
 import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
@@ -231,6 +232,18 @@ describe("credentials, through the SDK and a socket", () => {
       const error = yield* Effect.flip(run(claude, "createMessage"))
       assert.strictEqual(error._tag, "AuthenticationError")
       assert.include(error.message, "the vault is sealed")
+      assert.strictEqual((yield* api.requests).length, 0)
+    }).pipe(Effect.scoped))
+
+  it.live("a workload identity that is refused is an AuthenticationError without a request", () =>
+    Effect.gen(function*() {
+      const { api, claude } = yield* withProvider(
+        () => Promise.reject(new WorkloadIdentityError("token exchange failed", 403, { error: "invalid_grant" })),
+        {}
+      )
+      const error = yield* Effect.flip(run(claude, "createMessage"))
+      assert.strictEqual(error._tag, "AuthenticationError")
+      assert.strictEqual(verdictOf(error), "stop")
       assert.strictEqual((yield* api.requests).length, 0)
     }).pipe(Effect.scoped))
 
