@@ -346,7 +346,7 @@ export const shortQuestion: AttemptTimeoutOptions = pipeline.shortQuestion
  * - `attemptTimeout`: {@link longGeneration}; what is given replaces single values. Those not given shrink with the
  *   deadline, so that an attempt that hangs takes half of it at most and leaves time for another.
  * - `fallback`: none, since only the program knows what may answer in its place. Its `models` are asked within the
- *   deadline; its `answer` stands outside, since it takes no time, and is there for a missed deadline too.
+ *   deadline; its `answer` is there for a missed deadline too.
  * - `telemetry`: spans and logs.
  *
  * Each can be switched off with `false`.

@@ -245,6 +245,25 @@ describe("ClaudeLayer.withFallback", () => {
       assert.strictEqual(millis, 5000)
     }).pipe((test) => using(test, ClaudeTest.script([], { after: Fault.hang() }).pipe(hanging))))
 
+  it.effect("standard() says of each model why it did not answer when the static answer does", () =>
+    Effect.gen(function*() {
+      const { result } = yield* runFor(createMessage, "1 minute")
+      const info = AnswerInfo.of(Result.isSuccess(result) ? result.success : {})
+      assert.strictEqual(info.source._tag, "Static")
+      assert.deepStrictEqual(info.passedOver.map(({ error, target }) => [target, error._tag]), [
+        ["claude-sonnet-5-5", "OverloadedError"],
+        ["claude-haiku-5-5", "InternalServerError"],
+        ["claude-opus-5-5", "ConnectionError"]
+      ])
+    }).pipe((test) =>
+      using(
+        test,
+        ClaudeTest.script([Fault.overloaded(), Fault.internalServer(), Fault.connection()]).pipe(
+          ClaudeLayer.standard({ retry: false, fallback: { models, answer: () => "busy" } })
+        )
+      )
+    ))
+
   it.effect("standard() streams the static answer when the deadline is missed before content, and not after", () =>
     Effect.gen(function*() {
       const { result } = yield* runFor(streamEvents, "1 minute")

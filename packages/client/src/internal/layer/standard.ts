@@ -60,13 +60,13 @@ const timeoutsWithin = (total: Duration.Duration, given: AttemptTimeoutOptions):
 
 type Fallback = StandardOptions["fallback"]
 
+// With models, the static answer is their last target as well: only there is it known of each why it did not answer.
 const modelsOf = (options: Fallback): PolicyLayer | undefined => {
   if (options === undefined || options === false) return undefined
-  const { answer, ...models } = options
-  return models.models === undefined && answer !== undefined ? undefined : fallback(models)
+  return options.models === undefined && options.answer !== undefined ? undefined : fallback(options)
 }
 
-// A static answer takes no time, so it stands outside of the deadline and is there for a missed one.
+// A static answer takes no time, so it stands outside of the deadline too and is there for a missed one.
 const answerOf = (options: Fallback): PolicyLayer | undefined => {
   if (options === undefined || options === false || options.answer === undefined) return undefined
   const { models: _, ...answer } = options
