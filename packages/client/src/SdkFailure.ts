@@ -76,14 +76,10 @@ export interface ErrorAnswer {
   readonly body?: unknown
 }
 
-const defined = <A extends object>(fields: A): { [K in keyof A]: Exclude<A[K], undefined> } => {
-  const kept = Object.entries(fields).filter(([, value]) => value !== undefined)
-  return Object.fromEntries(kept) as { [K in keyof A]: Exclude<A[K], undefined> }
-}
-
 type Optional<A> = { readonly [K in keyof A]?: Exclude<A[K], undefined> }
 
-const present = <A extends object>(fields: A): Optional<A> => defined(fields)
+const present = <A extends object>(fields: A): Optional<A> =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Optional<A>
 
 const shared = (context: Context) =>
   present({ attempt: context.attempt, model: context.model, requestId: context.requestId })

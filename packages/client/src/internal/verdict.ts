@@ -1,24 +1,9 @@
 import * as Verdict from "@effect-claude/resilience/Verdict"
 import type * as Duration from "effect/Duration"
-import { type ApiErrorTag, classify, isUnlisted } from "../Classification.ts"
-
-type Tag =
-  | ApiErrorTag
-  | "ConnectionError"
-  | "AttemptTimeoutError"
-  | "StreamInterruptedError"
-  | "InvalidResponseError"
-  | "RefusalError"
-  | "OutputTruncatedError"
-  | "OutputInvalidError"
-  | "CircuitOpenError"
-  | "RateLimitedLocallyError"
-  | "ConcurrencyLimitError"
-  | "RetryBudgetExhaustedError"
-  | "DeadlineExceededError"
+import { classify, isUnlisted } from "../Classification.ts"
 
 /** What an error of this tag means when nothing else is known of it. */
-const defaults: Readonly<Record<Tag, Verdict.RetryKind | "stop">> = {
+const defaults = {
   InvalidRequestError: "stop",
   AuthenticationError: "stop",
   BillingError: "stop",
@@ -45,14 +30,14 @@ const defaults: Readonly<Record<Tag, Verdict.RetryKind | "stop">> = {
   ConcurrencyLimitError: "overloaded",
   RetryBudgetExhaustedError: "stop",
   DeadlineExceededError: "stop"
-}
+} satisfies Record<string, Verdict.RetryKind | "stop">
 
 // A certificate, a protocol or a host name does not mend itself between two attempts, and an abort was asked for.
 const futileCode =
   /^(ERR_SSL_|ERR_TLS_|CERT_|CRL_|EPROTO$|ENOTFOUND$|ABORT_ERR$|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH$|INVALID_(CA|PURPOSE)$|ERR_INVALID_|UND_ERR_(INVALID_|NOT_SUPPORTED$|ABORTED$))/
 
 interface Verdictable {
-  readonly _tag: Tag
+  readonly _tag: keyof typeof defaults
   readonly status?: number
   readonly errorType?: string
   readonly errorCode?: string

@@ -38,27 +38,16 @@ const check = (options: AttemptTimeoutOptions): Limits => {
   if (Object.keys(limits).length === 0) {
     throw new RangeError(`${owner}: set at least one of ${names.map((name) => `"${name}"`).join(", ")}`)
   }
-  const whole = limits.stream ?? limits.attempt
-  const wholeName = limits.stream === undefined ? "attempt" : "stream"
-  for (const name of ["firstEvent", "idle"] as const) {
-    const limit = limits[name]
-    if (limit !== undefined && whole !== undefined && Duration.isGreaterThan(limit, whole)) {
+  const stream = limits.stream === undefined ? "attempt" : "stream"
+  for (const [part, whole] of [["firstEvent", stream], ["idle", stream], ["headers", "attempt"]] as const) {
+    const [shorter, longer] = [limits[part], limits[whole]]
+    if (shorter !== undefined && longer !== undefined && Duration.isGreaterThan(shorter, longer)) {
       throw new RangeError(
-        `${owner}: option "${name}" (${Duration.format(limit)}) must not be longer than "${wholeName}" (${
-          Duration.format(whole)
+        `${owner}: option "${part}" (${Duration.format(shorter)}) must not be longer than "${whole}" (${
+          Duration.format(longer)
         })`
       )
     }
-  }
-  if (
-    limits.headers !== undefined && limits.attempt !== undefined
-    && Duration.isGreaterThan(limits.headers, limits.attempt)
-  ) {
-    throw new RangeError(
-      `${owner}: option "headers" (${Duration.format(limits.headers)}) must not be longer than "attempt" (${
-        Duration.format(limits.attempt)
-      })`
-    )
   }
   return limits
 }
