@@ -12,7 +12,9 @@ import { dual } from "effect/Function"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
 import { guardStream } from "./internal/StreamGuard.ts"
+import { limitTime } from "./internal/TimeLimit.ts"
 import * as OptionCheck from "./OptionCheck.ts"
+import { emit } from "./ResilienceEvent.ts"
 import type { Verdict } from "./Verdict.ts"
 import * as Verdicts from "./Verdict.ts"
 
@@ -93,7 +95,13 @@ const runWithTimeout = <A, E, R, A2, E2, R2>(
     infinite: true
   })
   if (!Duration.isFinite(limit)) return self
-  return Effect.timeoutOrElse(self, { duration: limit, orElse: () => orElse({ limit }) })
+  return Effect.withFiber((fiber) => {
+    const timedOut = Effect.suspend(() => {
+      emit(fiber, { _tag: "AttemptTimedOut", phase: "attempt", limit })
+      return orElse({ limit })
+    })
+    return limitTime(fiber, fiber.context, self, limit, timedOut)
+  })
 }
 
 /**
@@ -298,7 +306,9 @@ export const streamWithTimeouts: {
   return guardStream(
     self,
     { attempt, firstEvent, idle, isEvent: options.isEvent },
-    (phase, limit): E2 | AttemptTimeoutError =>
-      onTimeout === undefined ? new AttemptTimeoutError({ phase, limit }) : onTimeout(phase, limit)
+    (phase, limit, fiber): E2 | AttemptTimeoutError => {
+      emit(fiber, { _tag: "AttemptTimedOut", phase, limit })
+      return onTimeout === undefined ? new AttemptTimeoutError({ phase, limit }) : onTimeout(phase, limit)
+    }
   )
 })

@@ -27,7 +27,7 @@
  * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
@@ -38,7 +38,9 @@ import * as Stream from "effect/Stream"
 import { CurrentDeadline } from "./internal/CurrentDeadline.ts"
 import * as MonotonicTime from "./internal/MonotonicTime.ts"
 import { guardStream } from "./internal/StreamGuard.ts"
+import { limitTime } from "./internal/TimeLimit.ts"
 import * as OptionCheck from "./OptionCheck.ts"
+import { emit } from "./ResilienceEvent.ts"
 import type { Verdict } from "./Verdict.ts"
 import * as Verdicts from "./Verdict.ts"
 
@@ -186,11 +188,12 @@ const runWithDeadline = <A, E, R, A2, E2, R2>(
   Effect.withFiber((fiber): Effect.Effect<A | A2, E | E2, R | R2> => {
     const deadline = start(fiber, limit)
     if (deadline === undefined) return self
-    if (Duration.isZero(limit)) return orElse({ limit })
-    return Effect.timeoutOrElse(Effect.provideService(self, CurrentDeadline, deadline), {
-      duration: limit,
-      orElse: () => orElse({ limit })
+    const exceeded = Effect.suspend(() => {
+      emit(fiber, { _tag: "DeadlineExceeded", limit })
+      return orElse({ limit })
     })
+    if (Duration.isZero(limit)) return exceeded
+    return limitTime(fiber, Context.add(fiber.context, CurrentDeadline, deadline), self, limit, exceeded)
   })
 
 /**
@@ -326,12 +329,16 @@ const runStreamWithDeadline = <A, E, R, A2, E2, R2>(
   Stream.unwrap(Effect.withFiber((fiber): Effect.Effect<Stream.Stream<A | A2, E | E2, R | R2>> => {
     const deadline = start(fiber, limit)
     if (deadline === undefined) return Effect.succeed(self)
-    if (Duration.isZero(limit)) return Effect.succeed(orElse({ limit }))
+    const exceeded = () => {
+      emit(fiber, { _tag: "DeadlineExceeded", limit })
+      return orElse({ limit })
+    }
+    if (Duration.isZero(limit)) return Effect.succeed(exceeded())
     const governed = Stream.provideService(self, CurrentDeadline, deadline)
     return Effect.succeed(Stream.catchIf(
       guardStream(governed, { attempt: limit }, () => new Expired()),
       (error): error is Expired => error instanceof Expired,
-      () => orElse({ limit })
+      exceeded
     ))
   }))
 

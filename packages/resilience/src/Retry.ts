@@ -4,38 +4,87 @@
  * @since 0.1.0
  */
 import type * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import { dual } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import type { NoInfer } from "effect/Types"
+import { CurrentCallStart } from "./Admission.ts"
 import { CurrentAttempt } from "./Attempt.ts"
 import { failover } from "./internal/Failover.ts"
+import * as MonotonicTime from "./internal/MonotonicTime.ts"
+import { nameOf, retryKindOf, wasRejected } from "./internal/OwnVerdict.ts"
 import { Preamble } from "./internal/Preamble.ts"
 import { recoverableError } from "./internal/RecoverableError.ts"
+import { emit, isHeard, type ResilienceEvent } from "./ResilienceEvent.ts"
 
 type Step<Out, E, E2, R2> = (error: E) => Pull.Pull<Schedule.Metadata<Out, E>, E2, Out, R2>
 
-/** One step of a schedule that is started only when it is first needed, the wait included. `None` ends the retries. */
-const lazyStep = <Out, E, E2, R2>(schedule: Schedule.Schedule<Out, E, E2, R2>) => {
-  let step: Step<Out, E, E2, R2> | undefined
-  const started = Effect.suspend(() =>
-    step === undefined
-      ? Effect.map(Schedule.toStepWithMetadata(schedule), (made) => {
-        step = made
-        return made
-      })
-      : Effect.succeed(step)
-  )
-  return (error: E): Effect.Effect<Option.Option<Schedule.Metadata<Out, E>>, E2, R2> =>
-    Effect.flatMap(started, (take) =>
-      Pull.matchEffect(take(error), {
-        onSuccess: (metadata) => Effect.succeed(Option.some(metadata)),
-        onFailure: Effect.failCause,
-        onDone: () => Effect.succeedNone
-      }))
+/** One call: the attempt that runs, since when the call does, and its schedule, which starts at the first failure. */
+class Run<Out, E, E2, R2> {
+  attempt = 1
+  readonly callStart: number
+  private readonly schedule: Schedule.Schedule<Out, E, E2, R2>
+  private step: Step<Out, E, E2, R2> | undefined
+
+  constructor(fiber: Fiber.Fiber<unknown, unknown>, schedule: Schedule.Schedule<Out, E, E2, R2>) {
+    this.callStart = fiber.getRef(CurrentCallStart) ?? MonotonicTime.now(fiber.getRef(Clock.Clock))
+    this.schedule = schedule
+  }
+
+  /** Waits as the schedule says and counts the next attempt. `None` ends the retries. */
+  next(error: E): Effect.Effect<Option.Option<Schedule.Metadata<Out, E>>, E2, R2> {
+    return Effect.withFiber((fiber) =>
+      Effect.flatMap(this.started(fiber), (step) =>
+        Pull.matchEffect(step(error), {
+          onSuccess: (metadata) => {
+            // An attempt that was turned away before anything was sent keeps its number for the one that is.
+            if (!wasRejected(error)) this.attempt += 1
+            return Effect.succeed(Option.some(metadata))
+          },
+          // A schedule fails when what pays for its retries does not. One that dies has decided nothing.
+          onFailure: (cause) => {
+            if (Option.isSome(recoverableError(cause))) this.tellOfEnd(fiber, error, "budget")
+            return Effect.failCause(cause)
+          },
+          onDone: () => {
+            this.tellOfEnd(fiber, error, "schedule")
+            return Effect.succeedNone
+          }
+        }))
+    )
+  }
+
+  private tellOfEnd(fiber: Fiber.Fiber<unknown, unknown>, error: E, reason: "schedule" | "budget"): void {
+    if (isHeard(fiber)) emit(fiber, { _tag: "RetriesEnded", attempt: this.attempt, error: nameOf(error), reason })
+  }
+
+  private started(fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<Step<Out, E, E2, R2>, never, R2> {
+    if (this.step !== undefined) return Effect.succeed(this.step)
+    const schedule = isHeard(fiber)
+      ? Schedule.tap(
+        this.schedule,
+        ({ duration, input }) => Effect.sync(() => emit(fiber, retryScheduled(input, this.attempt, duration)))
+      )
+      : this.schedule
+    return Effect.map(Schedule.toStepWithMetadata(schedule), (made) => this.step = made)
+  }
+}
+
+const retryScheduled = (error: unknown, attempt: number, wait: Duration.Duration): ResilienceEvent => {
+  const kind = retryKindOf(error)
+  return {
+    _tag: "RetryScheduled",
+    attempt,
+    error: nameOf(error),
+    wait,
+    ...(kind === undefined ? undefined : { kind })
+  }
 }
 
 /**
@@ -48,7 +97,8 @@ const lazyStep = <Out, E, E2, R2>(schedule: Schedule.Schedule<Out, E, E2, R2>) =
  * **Details**
  *
  * Only typed failures are retried; defects and interruption are not. When the schedule ends, the last failure comes out
- * with its cause unchanged. The effect also sees `Schedule.CurrentMetadata`, as under `Effect.retry`. An attempt that
+ * with its cause unchanged. An attempt that a policy inside turned away before anything was sent (a `rejected` verdict on
+ * the error itself) keeps its number for the next one. The effect also sees `Schedule.CurrentMetadata`, as under `Effect.retry`. An attempt that
  * succeeds at once does not touch the schedule: its state is created at the first failure.
  *
  * **Example** (Sending the attempt's number)
@@ -87,44 +137,37 @@ export const retry: {
   schedule: Schedule.Schedule<Out, E, E2, R2>
 ): Effect.Effect<A, E | E2, R | R2> => {
   const again = (
-    attempt: number,
-    metadata: Schedule.Metadata<Out, E>,
-    step: ReturnType<typeof lazyStep<Out, E, E2, R2>>
+    run: Run<Out, E, E2, R2>,
+    metadata: Schedule.Metadata<Out, E>
   ): Effect.Effect<A, E | E2, R | R2> =>
     Effect.catchCause(
       self.pipe(
-        Effect.provideService(CurrentAttempt, attempt),
-        Effect.provideService(Schedule.CurrentMetadata, metadata)
+        Effect.provideService(CurrentAttempt, run.attempt),
+        Effect.provideService(Schedule.CurrentMetadata, metadata),
+        Effect.provideService(CurrentCallStart, run.callStart)
       ),
-      (cause) => onFailure(cause, attempt, step)
+      (cause) => onFailure(cause, run)
     )
 
-  const onFailure = (
-    cause: Cause.Cause<E>,
-    attempt: number,
-    step: ReturnType<typeof lazyStep<Out, E, E2, R2>>
-  ): Effect.Effect<A, E | E2, R | R2> => {
+  const onFailure = (cause: Cause.Cause<E>, run: Run<Out, E, E2, R2>): Effect.Effect<A, E | E2, R | R2> => {
     const error = recoverableError(cause)
     if (Option.isNone(error)) return Effect.failCause(cause)
     return Effect.flatMap(
-      step(error.value),
-      (metadata) => Option.isNone(metadata) ? Effect.failCause(cause) : again(attempt + 1, metadata.value, step)
+      run.next(error.value),
+      (metadata) => Option.isNone(metadata) ? Effect.failCause(cause) : again(run, metadata.value)
     )
   }
 
-  const first = Effect.catchCause(self, (cause) => onFailure(cause, 1, lazyStep(schedule)))
-  const nested = Effect.catchCause(
-    Effect.suspend(() =>
-      self.pipe(
-        Effect.provideService(CurrentAttempt, 1),
-        Effect.provideService(Schedule.CurrentMetadata, Schedule.CurrentMetadata.defaultValue())
-      )
-    ),
-    (cause) => onFailure(cause, 1, lazyStep(schedule))
-  )
-  return Effect.withFiber((fiber) =>
-    fiber.getRef(CurrentAttempt) === 1 && fiber.getRef(Schedule.CurrentMetadata).attempt === 0 ? first : nested
-  )
+  return Effect.withFiber((fiber) => {
+    const run = new Run(fiber, schedule)
+    const isOutermost = fiber.getRef(CurrentAttempt) === 1 && fiber.getRef(Schedule.CurrentMetadata).attempt === 0
+    // Providing costs something for each call, and outside of another retry there is nothing to override.
+    const first = isOutermost ? self : self.pipe(
+      Effect.provideService(CurrentAttempt, 1),
+      Effect.provideService(Schedule.CurrentMetadata, Schedule.CurrentMetadata.defaultValue())
+    )
+    return Effect.catchCause(first, (cause) => onFailure(cause, run))
+  })
 })
 
 /**
@@ -207,22 +250,21 @@ export const retryStream: {
 ): Stream.Stream<A, E | E2, R | R2> =>
   Stream.unwrap(Effect.withFiber((fiber) => {
     const preamble = new Preamble(options)
-    const step = lazyStep(options.schedule)
-    let attempt = 1
-    const next = (error: E): Effect.Effect<Option.Option<Stream.Stream<A, E, R>>, E2, R2> => {
+    const run = new Run(fiber, options.schedule)
+    const again = (error: E): Effect.Effect<Option.Option<Stream.Stream<A, E, R>>, E2, R2> => {
       if (preamble.committed) return Effect.succeedNone
       return Effect.map(
-        step(error),
-        Option.map((metadata) => {
-          attempt += 1
-          return preamble.hold(self.pipe(
-            Stream.provideService(CurrentAttempt, attempt),
-            Stream.provideService(Schedule.CurrentMetadata, metadata)
+        run.next(error),
+        Option.map((metadata) =>
+          preamble.hold(self.pipe(
+            Stream.provideService(CurrentAttempt, run.attempt),
+            Stream.provideService(Schedule.CurrentMetadata, metadata),
+            Stream.provideService(CurrentCallStart, run.callStart)
           ))
-        })
+        )
       )
     }
     // Providing costs something for each element, and outside of another retry there is nothing to override.
     const first = fiber.getRef(CurrentAttempt) === 1 ? self : Stream.provideService(self, CurrentAttempt, 1)
-    return Effect.succeed(failover(preamble.hold(first), next))
+    return Effect.succeed(failover(preamble.hold(first), again))
   })))

@@ -209,9 +209,9 @@ const planOf = <E>(options: StandardOptions, classify: (error: E) => Verdict): P
   const ofKind = (kind: RetryKind) => {
     const overrides = options.kinds?.[kind] ?? {}
     const limit = overrides.attempts === undefined
-      ? attempts
+      ? kind === "rejected" ? Number.POSITIVE_INFINITY : attempts
       : OptionCheck.attempts(owner, `kinds.${kind}.attempts`, overrides.attempts)
-    if (limit > attempts) {
+    if (limit > attempts && kind !== "rejected") {
       throw new RangeError(
         `${owner}: option "kinds.${kind}.attempts" must not be greater than "attempts", got ${limit} and ${attempts}`
       )
@@ -232,7 +232,8 @@ const planOf = <E>(options: StandardOptions, classify: (error: E) => Verdict): P
       serverError: ofKind("serverError"),
       connection: ofKind("connection"),
       timeout: ofKind("timeout"),
-      conflict: ofKind("conflict")
+      conflict: ofKind("conflict"),
+      rejected: ofKind("rejected")
     },
     serverWaitJitter: OptionCheck.number(owner, "serverWaitJitter", options.serverWaitJitter ?? 0.2, 0, 1),
     maxWait: OptionCheck.duration(owner, "maxWait", options.maxWait ?? "60 seconds", { infinite: true })
@@ -244,9 +245,35 @@ const fromPlan = <E>(plan: Plan<E>): Schedule.Schedule<RetryDecision, E> =>
     const failuresOfKind: Partial<Record<RetryKind, number>> = {}
     let failures = 0
     let previous: number | undefined
+
+    // What was never sent is no attempt. Only a deadline bounds how long that may go on, so it takes one to have it free.
+    const afterRejection = (
+      after: Duration.Duration | undefined,
+      remaining: number,
+      random: { readonly nextDoubleUnsafe: () => number }
+    ) => {
+      const { attempts, backoff } = plan.kinds.rejected
+      const rejections = failuresOfKind.rejected = (failuresOfKind.rejected ?? 0) + 1
+      const serverWait = after === undefined || Duration.isNegative(after) ? undefined : after
+      const wait = serverWait === undefined || Duration.isZero(serverWait)
+        ? Duration.millis(Backoff.wait(backoff, rejections, undefined, random.nextDoubleUnsafe()))
+        : serverWait
+      const decision: RetryDecision = { attempt: failures + 1, kind: "rejected", wait, serverWait }
+      return rejections >= attempts || Duration.toMillis(wait) >= remaining
+        ? Cause.done<RetryDecision>({ ...decision, wait: Duration.zero })
+        : Effect.succeed<[RetryDecision, Duration.Duration]>([decision, wait])
+    }
+
     return (_now: number, error: E) =>
       Effect.withFiber((fiber): Effect.Effect<[RetryDecision, Duration.Duration], Cause.Done<RetryDecision>> => {
         const verdict = plan.classify(error)
+        const deadline = fiber.getRef(CurrentDeadline)
+        const remaining = deadline === undefined
+          ? Number.POSITIVE_INFINITY
+          : deadline.expiresAt - MonotonicTime.now(fiber.getRef(Clock.Clock))
+        const random = fiber.getRef(Random.Random)
+        const rejected = verdict._tag === "Retry" && verdict.kind === "rejected"
+        if (rejected && deadline !== undefined) return afterRejection(verdict.after, remaining, random)
         failures += 1
         if (verdict._tag === "Stop") {
           return Cause.done({ attempt: failures, kind: "stop", wait: Duration.zero, serverWait: undefined })
@@ -262,17 +289,13 @@ const fromPlan = <E>(plan: Plan<E>): Schedule.Schedule<RetryDecision, E> =>
         const after = serverWait ?? Duration.zero
         if (Duration.isGreaterThan(after, plan.maxWait)) return giveUp
 
-        const random = fiber.getRef(Random.Random)
         const delay = previous = Backoff.wait(ofKind.backoff, failures, previous, random.nextDoubleUnsafe())
         const afterMillis = Duration.toMillis(after)
-        const deadline = fiber.getRef(CurrentDeadline)
-        const remaining = deadline === undefined
-          ? Number.POSITIVE_INFINITY
-          : deadline.expiresAt - MonotonicTime.now(fiber.getRef(Clock.Clock))
         // An infinite wait ends here too: without a deadline the time that remains is infinite, and not longer.
         if (Math.max(delay, afterMillis) >= remaining) return giveUp
 
-        let spread = plan.serverWaitJitter * afterMillis
+        // Who rejects has spread those it rejected already.
+        let spread = rejected ? 0 : plan.serverWaitJitter * afterMillis
         if (afterMillis + spread >= remaining) spread = (remaining - afterMillis) / 2
         const jittered = spread === 0 ? afterMillis : afterMillis + random.nextDoubleUnsafe() * spread
         // Going through a float may have lost a fraction of the server's wait.
@@ -280,6 +303,8 @@ const fromPlan = <E>(plan: Plan<E>): Schedule.Schedule<RetryDecision, E> =>
         return Effect.succeed([{ attempt: failures, kind, wait, serverWait }, wait])
       })
   }))
+
+const statedOptions = new WeakMap<object, StandardOptions>()
 
 const ownVerdict = (error: HasVerdict): Verdict => error.verdict
 
@@ -307,6 +332,9 @@ const ownVerdict = (error: HasVerdict): Verdict => error.verdict
  * 6. Inside a deadline (see `Deadline`), a backoff or server wait that leaves no time ends the schedule at once, and
  *    `Effect.retry` fails with the last error. If only the jitter on the server's wait would miss the deadline, it is
  *    drawn from at most half of the time that is left after the server's wait.
+ * 7. Inside a deadline, a `rejected` failure (nothing was sent) counts as no attempt: the call waits as long as the
+ *    rejection says, exactly, and for a backoff if it does not say. That is how a call waits for an open circuit instead
+ *    of failing. `kinds.rejected.attempts` limits it; without a deadline a rejection counts like any other failure.
  *
  * A schedule that ends does so before it gives anything out: `Schedule.tap` sees the retries that happen and no others.
  * Each run counts from zero. Randomness comes from the `Random` service, so `Random.withSeed` repeats the same waits. A
@@ -361,5 +389,33 @@ export const standard: {
   (options?: StandardOptions & { readonly classify?: undefined }): Schedule.Schedule<RetryDecision, HasVerdict>
 } = <E>(
   options?: StandardOptions & { readonly classify?: ((error: E) => Verdict) | undefined }
-): Schedule.Schedule<RetryDecision, E & HasVerdict> =>
-  fromPlan(planOf<E & HasVerdict>(options ?? {}, options?.classify ?? ownVerdict))
+): Schedule.Schedule<RetryDecision, E & HasVerdict> => {
+  const schedule = fromPlan(planOf<E & HasVerdict>(options ?? {}, options?.classify ?? ownVerdict))
+  const { classify: _, ...stated } = options ?? {}
+  statedOptions.set(schedule, stated)
+  return schedule
+}
+
+/**
+ * The options that {@link standard} made a schedule of, as they were stated; `undefined` for any other schedule, and for one
+ * that was changed since.
+ *
+ * **When to use**
+ *
+ * Use to describe a policy in a test or a log.
+ *
+ * **Example** (Asking a schedule for its options)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as RetrySchedule from "@effect-claude/resilience/RetrySchedule"
+ * import * as Schedule from "effect/Schedule"
+ *
+ * assert.deepStrictEqual(RetrySchedule.optionsOf(RetrySchedule.standard({ attempts: 5 })), { attempts: 5 })
+ * assert.isUndefined(RetrySchedule.optionsOf(Schedule.recurs(5)))
+ * ```
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const optionsOf = (schedule: object): StandardOptions | undefined => statedOptions.get(schedule)

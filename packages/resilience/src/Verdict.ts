@@ -26,7 +26,15 @@ import * as Schema from "effect/Schema"
  * @category constants
  * @since 0.1.0
  */
-export const retryKinds = ["rateLimited", "overloaded", "serverError", "connection", "timeout", "conflict"] as const
+export const retryKinds = [
+  "rateLimited",
+  "overloaded",
+  "serverError",
+  "connection",
+  "timeout",
+  "conflict",
+  "rejected"
+] as const
 
 /**
  * Names the kind of trouble behind a failure that is worth another attempt.
@@ -39,6 +47,7 @@ export const retryKinds = ["rateLimited", "overloaded", "serverError", "connecti
  * - `connection`: no answer, or half of one: DNS, TLS, refused, reset
  * - `timeout`: no answer in time (HTTP 408, 504, a local timeout)
  * - `conflict`: somebody else holds the resource (HTTP 409, a serialization failure)
+ * - `rejected`: a policy of this program said no and nothing was sent: an open circuit, a full queue
  *
  * @category models
  * @since 0.1.0

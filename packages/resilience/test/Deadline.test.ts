@@ -41,6 +41,14 @@ describe("Deadline.withDeadline", () => {
       assert.deepStrictEqual([at, exit, aborted], [30_000, exceeded("30 seconds"), true])
     }))
 
+  it.live("backoff overflow: a deadline beyond a timer's reach is not one of a millisecond", () =>
+    Effect.gen(function*() {
+      assert.strictEqual(
+        yield* Deadline.withDeadline(Effect.as(Effect.sleep("10 millis"), "answer"), "60 days"),
+        "answer"
+      )
+    }))
+
   it.effect("leaves a result, a failure and a defect alone", () =>
     Effect.gen(function*() {
       const within = Deadline.withDeadline("1 second")

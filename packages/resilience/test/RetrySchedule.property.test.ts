@@ -72,8 +72,8 @@ const check = ({ deadline, options, steps }: Case) =>
 
     const attempt = Effect.gen(function*() {
       starts.push(yield* now)
-      const step = steps[starts.length - 1]
-      if (step === undefined) return yield* Effect.die("more attempts than any option allows")
+      // Rejections are free within a deadline, so that nothing else may end a case.
+      const step = steps[starts.length - 1] ?? { kind: "stop", after: undefined, takes: 0 }
       yield* Effect.sleep(step.takes)
       ends.push(yield* now)
       return yield* Effect.fail(step)
@@ -90,6 +90,7 @@ const check = ({ deadline, options, steps }: Case) =>
     for (let i = 0; i < ends.length; i++) {
       const end = ends[i] ?? Number.NaN
       const remaining = deadline === undefined ? Number.POSITIVE_INFINITY : deadline - end
+      if (i >= steps.length) break
       const { mayRetry, mayStop } = allowed(options, steps.slice(0, i + 1), remaining)
       const start = starts[i + 1]
       if (start === undefined) {

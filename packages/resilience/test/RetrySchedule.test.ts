@@ -290,6 +290,47 @@ describe("RetrySchedule", () => {
       }))
   })
 
+  describe("what was rejected before it was sent", () => {
+    const rejected = Verdict.retry("rejected", "40 seconds")
+    const within = Deadline.withDeadline("10 minutes")
+
+    it.effect("waits as long as the rejection says, exactly, and costs no attempt within a deadline", () =>
+      Effect.gen(function*() {
+        const verdicts = [rejected, rejected, rejected, rejected, Verdict.retry("timeout")]
+        const schedule = RetrySchedule.standard({ attempts: 3, jitter: "none", maxWait: "1 second" })
+        const { decisions, starts } = yield* run(schedule, verdicts, within)
+        assert.deepStrictEqual(starts, [0, 40_000, 80_000, 120_000, 160_000, 160_500, 161_500])
+        assert.deepStrictEqual(decisions.map(({ attempt }) => attempt), [1, 1, 1, 1, 1, 2])
+      }))
+
+    it.effect("ends at once when its wait would miss the deadline", () =>
+      Effect.gen(function*() {
+        const { exit, starts } = yield* run(RetrySchedule.standard(), [rejected], Deadline.withDeadline("90 seconds"))
+        assert.deepStrictEqual(starts, [0, 40_000, 80_000])
+        assert.deepStrictEqual(exit, Exit.fail({ call: 3, verdict: rejected }))
+      }))
+
+    it.effect("backs off by its own count when the rejection does not say how long", () =>
+      Effect.gen(function*() {
+        const schedule = RetrySchedule.standard({ attempts: 2, jitter: "none", kinds: { rejected: { attempts: 5 } } })
+        const { waits } = yield* run(schedule, [Verdict.retry("rejected")], within)
+        assert.deepStrictEqual(waits, [500, 1000, 2000, 4000])
+      }))
+
+    it.effect("never loops without a wait", () =>
+      Effect.gen(function*() {
+        const schedule = RetrySchedule.standard({ jitter: "none", kinds: { rejected: { attempts: 3 } } })
+        const { waits } = yield* run(schedule, [Verdict.retry("rejected", 0)], within)
+        assert.deepStrictEqual(waits, [500, 1000])
+      }))
+
+    it.effect("counts like any other failure without a deadline, so that nothing waits for ever", () =>
+      Effect.gen(function*() {
+        const { waits } = yield* run(RetrySchedule.standard({ attempts: 3 }), [rejected])
+        assert.deepStrictEqual(waits, [40_000, 40_000])
+      }))
+  })
+
   describe("extremes", () => {
     it.effect("an exponent that overflows gives the cap, and no wait is NaN", () =>
       Effect.gen(function*() {
@@ -417,7 +458,7 @@ describe("RetrySchedule", () => {
       ],
       [
         () => RetrySchedule.standard({ kinds: { other: {} } as object }),
-        `RetrySchedule.standard: option "kinds" must be keyed by rateLimited, overloaded, serverError, connection, timeout, conflict, got "other"`
+        `RetrySchedule.standard: option "kinds" must be keyed by rateLimited, overloaded, serverError, connection, timeout, conflict, rejected, got "other"`
       ],
       [
         () => RetrySchedule.standard({ serverWaitJitter: 20 }),

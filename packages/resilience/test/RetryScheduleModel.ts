@@ -25,30 +25,35 @@ interface Range {
 
 /**
  * What the schedule may do, told without its code: a range for the backoff from the definition of each jitter, then the
- * promises one by one. `failures` is everything that failed so far, the failure in question last.
+ * promises one by one. `steps` is everything that failed so far, the failure in question last.
  */
-export const allowed = (options: Options, failures: ReadonlyArray<Step>, remaining: number): {
+export const allowed = (options: Options, steps: ReadonlyArray<Step>, remaining: number): {
   readonly mayStop: boolean
   readonly mayRetry: Range | undefined
 } => {
-  const last = failures.at(-1)
+  const last = steps.at(-1)
   const onlyStop = { mayStop: true, mayRetry: undefined }
   if (last === undefined || last.kind === "stop") return onlyStop
+  // Within a deadline what was turned away before it was sent is no attempt, and its wait is taken as it is.
+  const isFree = ({ kind }: Step) => kind === "rejected" && remaining !== Number.POSITIVE_INFINITY
   const ofKind = options.kinds[last.kind]
-  if (failures.length >= options.attempts) return onlyStop
-  if (ofKind !== undefined && failures.filter(({ kind }) => kind === last.kind).length >= ofKind.attempts) {
+  const counted = steps.filter((step) => isFree(step) === isFree(last))
+  if (!isFree(last) && counted.length >= options.attempts) return onlyStop
+  if (ofKind !== undefined && counted.filter(({ kind }) => kind === last.kind).length >= ofKind.attempts) {
     return onlyStop
   }
   const after = last.after ?? 0
-  if (after > options.maxWait || after >= remaining) return onlyStop
+  if ((!isFree(last) && after > options.maxWait) || after >= remaining) return onlyStop
+  if (isFree(last) && after > 0) return { mayStop: false, mayRetry: { least: after, most: after } }
 
-  const backoff = backoffRange(options, ofKind?.base ?? options.base, failures.length)
+  const backoff = backoffRange(options, ofKind?.base ?? options.base, counted.length)
   if (backoff.least >= remaining) return onlyStop
+  const spread = last.kind === "rejected" ? 0 : options.serverWaitJitter
   return {
     mayStop: backoff.most >= remaining,
     mayRetry: {
       least: Math.max(after, backoff.least),
-      most: Math.min(Math.max(backoff.most, after * (1 + options.serverWaitJitter)), remaining)
+      most: Math.min(Math.max(backoff.most, after * (1 + spread)), remaining)
     }
   }
 }

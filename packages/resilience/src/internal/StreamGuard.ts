@@ -23,7 +23,7 @@ import { StreamWatch } from "./StreamWatch.ts"
 export const guardStream = <A, E, R, E2>(
   self: Stream.Stream<A, E, R>,
   limits: StreamLimits<A>,
-  onExpired: (phase: StreamPhase, limit: Duration.Duration) => E2
+  onExpired: (phase: StreamPhase, limit: Duration.Duration, fiber: Fiber.Fiber<unknown, unknown>) => E2
 ): Stream.Stream<A, E | E2, R> => {
   type Chunk = NonEmptyReadonlyArray<A>
   type PullExit = Exit.Exit<Chunk, E | Cause.Done>
@@ -90,8 +90,8 @@ export const guardStream = <A, E, R, E2>(
       // Suspended, and `arrived` guarded: what a function of the user throws must reach the consumer, which would wait for
       // ever if it ended the fiber that watches or serves.
       const fail = (expiry: Expiry): Effect.Effect<never, E2> =>
-        Effect.suspend(() => {
-          const exit = Exit.fail(onExpired(expiry.phase, expiry.limit))
+        Effect.withFiber((fiber) => {
+          const exit = Exit.fail(onExpired(expiry.phase, expiry.limit, fiber))
           return Effect.andThen(release(exit), exit)
         })
       const arrived = (watch: StreamWatch<A>, exit: PullExit): PullExit => {
