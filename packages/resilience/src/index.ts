@@ -1,6 +1,7 @@
 export * as Admission from "./Admission.ts"
 export * as Attempt from "./Attempt.ts"
 export * as AttemptTimeout from "./AttemptTimeout.ts"
+export * as CircuitBreaker from "./CircuitBreaker.ts"
 export * as Deadline from "./Deadline.ts"
 export * as Fallback from "./Fallback.ts"
 export * as OptionCheck from "./OptionCheck.ts"
