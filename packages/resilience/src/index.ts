@@ -1,6 +1,8 @@
+export * as AdaptiveConcurrency from "./AdaptiveConcurrency.ts"
 export * as Admission from "./Admission.ts"
 export * as Attempt from "./Attempt.ts"
 export * as AttemptTimeout from "./AttemptTimeout.ts"
+export * as Bulkhead from "./Bulkhead.ts"
 export * as CircuitBreaker from "./CircuitBreaker.ts"
 export * as Deadline from "./Deadline.ts"
 export * as Fallback from "./Fallback.ts"
