@@ -9,8 +9,10 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { NoInfer } from "effect/Types"
 import { failover } from "./internal/Failover.ts"
+import { nameOf } from "./internal/OwnVerdict.ts"
 import { Preamble } from "./internal/Preamble.ts"
 import { recoverableError } from "./internal/RecoverableError.ts"
+import { emit, isHeard } from "./ResilienceEvent.ts"
 
 /**
  * A named effect that may answer.
@@ -144,6 +146,116 @@ export interface StreamFallbackOptions<in Name extends string, in A, in E, out R
   readonly decorate?: ((element: A, provenance: Provenance<Name, E>) => B) | undefined
 }
 
+/**
+ * Runs an effect and, each time it fails, the one that `next` answers with. `None` lets the failure through, its cause
+ * unchanged.
+ *
+ * **When to use**
+ *
+ * Use where the next target depends on the failure, or on what the call has seen so far. {@link firstOf} is the one for a
+ * list.
+ *
+ * **Details**
+ *
+ * Only typed failures are asked about; defects and interruption pass. Nothing is emitted and nothing is counted: that is
+ * for `next` to do.
+ *
+ * **Example** (Letting the failure name the next target)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as Fallback from "@effect-claude/resilience/Fallback"
+ * import * as Effect from "effect/Effect"
+ * import * as Option from "effect/Option"
+ *
+ * const read = (shard: string): Effect.Effect<string, { readonly movedTo: string }> =>
+ *   shard === "b" ? Effect.succeed("row of b") : Effect.fail({ movedTo: "b" })
+ *
+ * const row = Fallback.cascade(read("a"), ({ movedTo }) => Effect.succeed(Option.some(read(movedTo))))
+ *
+ * assert.strictEqual(await Effect.runPromise(row), "row of b")
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const cascade = <A, E, R, E2 = never, R2 = never>(
+  first: Effect.Effect<A, E, R>,
+  next: (error: E) => Effect.Effect<Option.Option<Effect.Effect<A, E, R>>, E2, R2>
+): Effect.Effect<A, E | E2, R | R2> =>
+  Effect.catchCause(first, (cause): Effect.Effect<A, E | E2, R | R2> => {
+    const error = recoverableError(cause)
+    if (Option.isNone(error)) return Effect.failCause(cause)
+    return Effect.flatMap(next(error.value), (following) =>
+      Option.isNone(following) ? Effect.failCause(cause) : cascade(following.value, next))
+  })
+
+/**
+ * Options of {@link cascadeStream}.
+ *
+ * **Details**
+ *
+ * - `next`: answers a failure with the stream that takes over, or with `None` to let it through
+ * - `isContent`: holds for the elements after which no other stream may take over
+ * - `isTransparent`: holds for elements that mean nothing and pass at once, such as pings; none
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CascadeStreamOptions<A, E, R, out E2 = never, out R2 = never> {
+  readonly next: (error: E) => Effect.Effect<Option.Option<Stream.Stream<A, E, R>>, E2, R2>
+  readonly isContent: (element: A) => boolean
+  readonly isTransparent?: ((element: A) => boolean) | undefined
+}
+
+/**
+ * Runs a stream and, as long as none has shown content, the one that `next` answers its failure with.
+ *
+ * **When to use**
+ *
+ * Use as {@link cascade}, for answers that come in pieces. {@link firstStreamOf} is the one for a list.
+ *
+ * **Details**
+ *
+ * What a stream emits before its first content is held back and released just before it, so nothing of a stream that
+ * failed reaches the consumer. After the first content `next` is not asked any more. The scope of a stream that failed is
+ * closed before `next` is asked.
+ *
+ * **Example** (Taking over from a stream that did not begin)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as Fallback from "@effect-claude/resilience/Fallback"
+ * import * as Effect from "effect/Effect"
+ * import * as Option from "effect/Option"
+ * import * as Stream from "effect/Stream"
+ *
+ * const elements = Fallback.cascadeStream(Stream.concat(Stream.make("start"), Stream.fail("moved to b")), {
+ *   next: (error) => Effect.succeed(error === "moved to b" ? Option.some(Stream.make("start", "row of b")) : Option.none()),
+ *   isContent: (element) => element !== "start"
+ * })
+ *
+ * assert.deepStrictEqual(await Effect.runPromise(Stream.runCollect(elements)), ["start", "row of b"])
+ * ```
+ *
+ * @category streams
+ * @since 0.1.0
+ */
+export const cascadeStream = <A, E, R, E2 = never, R2 = never>(
+  first: Stream.Stream<A, E, R>,
+  options: CascadeStreamOptions<A, E, R, E2, R2>
+): Stream.Stream<A, E | E2, R | R2> =>
+  Stream.suspend(() => {
+    const preamble = new Preamble<A>(options)
+    return failover(
+      preamble.hold(first),
+      (error): Effect.Effect<Option.Option<Stream.Stream<A, E, R>>, E2, R2> =>
+        preamble.committed
+          ? Effect.succeedNone
+          : Effect.map(options.next(error), Option.map((following) => preamble.hold(following)))
+    )
+  })
+
 // Two targets of one name would leave the source of an answer in doubt.
 const checkTargets = (owner: string, targets: ReadonlyArray<{ readonly name: string }>): void => {
   if (targets.length === 0) throw new RangeError(`Fallback.${owner}: option "targets" must hold at least one target`)
@@ -153,6 +265,42 @@ const checkTargets = (owner: string, targets: ReadonlyArray<{ readonly name: str
       throw new RangeError(`Fallback.${owner}: option "targets" must not name two targets ${JSON.stringify(name)}`)
     }
     seen.add(name)
+  }
+}
+
+/** The targets of one call, in order: who is asked, and who failed before. */
+class Order<Name extends string, T extends { readonly name: Name }, E, R2> {
+  target: T
+  failures: ReadonlyArray<Failure<Name, E>> = []
+  private index = 0
+  private readonly targets: ReadonlyArray<T>
+  private readonly options: FallbackOptions<Name, E, R2>
+
+  constructor(targets: NonEmptyReadonlyArray<T>, options: FallbackOptions<Name, E, R2>) {
+    this.targets = targets
+    this.options = options
+    this.target = targets[0]
+  }
+
+  get provenance(): Provenance<Name, E> {
+    return { source: this.target.name, failures: this.failures }
+  }
+
+  next(error: E): Effect.Effect<Option.Option<T>, never, R2> {
+    return Effect.withFiber((fiber) => {
+      const following = this.targets[this.index + 1]
+      if (following === undefined || !this.options.shouldFallback(error)) return Effect.succeedNone
+      const from = this.target.name
+      const to = following.name
+      if (isHeard(fiber)) emit(fiber, { _tag: "FallbackSwitched", from, to, error: nameOf(error) })
+      this.failures = [...this.failures, { name: from, error }]
+      this.index += 1
+      this.target = following
+      const some = Effect.succeedSome(following)
+      return this.options.onSwitch === undefined
+        ? some
+        : Effect.andThen(this.options.onSwitch({ from, to, error }), some)
+    })
   }
 }
 
@@ -205,29 +353,17 @@ export const firstOf = <const Targets extends NonEmptyReadonlyArray<AnyTarget>, 
   type R = ServicesOf<Targets>
   type Name = NameOf<Targets>
 
-  const ask = (
-    index: number,
-    target: Target<Name, A, E, R>,
-    failures: ReadonlyArray<Failure<Name, E>>
-  ): Effect.Effect<Answer<Name, A, E>, E, R | R2> =>
-    Effect.matchCauseEffect(target.effect, {
-      onSuccess: (value) => Effect.succeed({ value, source: target.name, failures }),
-      onFailure: (cause) => {
-        const next = targets[index + 1] as Target<Name, A, E, R> | undefined
-        const error = recoverableError(cause)
-        if (next === undefined || Option.isNone(error) || !options.shouldFallback(error.value)) {
-          return Effect.failCause(cause)
-        }
-        const proceed = Effect.suspend(() =>
-          ask(index + 1, next, [...failures, { name: target.name, error: error.value }])
-        )
-        return options.onSwitch === undefined
-          ? proceed
-          : Effect.andThen(options.onSwitch({ from: target.name, to: next.name, error: error.value }), proceed)
-      }
-    })
-
-  return ask(0, targets[0] as Target<Name, A, E, R>, [])
+  return Effect.suspend(() => {
+    const order = new Order<Name, Target<Name, A, E, R>, E, R2>(
+      targets as unknown as NonEmptyReadonlyArray<Target<Name, A, E, R>>,
+      options
+    )
+    const ask = (target: Target<Name, A, E, R>): Effect.Effect<Answer<Name, A, E>, E, R> => {
+      const { provenance } = order
+      return Effect.map(target.effect, (value) => ({ value, ...provenance }))
+    }
+    return cascade(ask(order.target), (error) => Effect.map(order.next(error), Option.map(ask)))
+  })
 }
 
 /**
@@ -288,30 +424,18 @@ export const firstStreamOf = <
   const decorate = options.decorate
 
   return Stream.suspend(() => {
-    const preamble = new Preamble<A>(options)
-    const failures: Array<Failure<Name, E>> = []
-    let index = 0
-    let target = targets[0] as StreamTarget<Name, A, E, R>
-
-    const open = (): Stream.Stream<B, E, R> => {
-      const held = preamble.hold(target.stream)
-      // Without `decorate` the type parameter B is A.
-      if (decorate === undefined) return held as Stream.Stream<A & B, E, R>
-      const provenance: Provenance<Name, E> = { source: target.name, failures: failures.slice() }
-      return Stream.map(held, (element) => decorate(element, provenance))
-    }
-
-    const next = (error: E): Effect.Effect<Option.Option<Stream.Stream<B, E, R>>, never, R2> => {
-      const following = targets[index + 1] as StreamTarget<Name, A, E, R> | undefined
-      if (preamble.committed || following === undefined || !options.shouldFallback(error)) return Effect.succeedNone
-      const change: Switch<Name, E> = { from: target.name, to: following.name, error }
-      failures.push({ name: target.name, error })
-      index += 1
-      target = following
-      const opened = Effect.sync(() => Option.some(open()))
-      return options.onSwitch === undefined ? opened : Effect.andThen(options.onSwitch(change), opened)
-    }
-
-    return failover(open(), next)
+    const order = new Order<Name, StreamTarget<Name, A, E, R>, E, R2>(
+      targets as unknown as NonEmptyReadonlyArray<StreamTarget<Name, A, E, R>>,
+      options
+    )
+    const answer = cascadeStream<A, E, R, never, R2>(order.target.stream, {
+      next: (error) => Effect.map(order.next(error), Option.map((target) => target.stream)),
+      isContent: options.isContent,
+      isTransparent: options.isTransparent
+    })
+    // Without `decorate` the type parameter B is A.
+    return decorate === undefined
+      ? answer as Stream.Stream<A & B, E, R | R2>
+      : Stream.map(answer, (element) => decorate(element, order.provenance))
   })
 }
