@@ -127,8 +127,8 @@ export interface Options {
  *
  * It speaks `POST /v1/messages`, as JSON and as server-sent events, and `POST /v1/messages/count_tokens`. Another path
  * gets a 404, another method a 405, and neither takes a step of the plan. Token counts are estimated at four bytes a
- * token. The `anthropic-ratelimit-*` headers follow 4,000 requests, 2 million input and 400,000 output tokens a minute,
- * and are never enforced.
+ * token. The `anthropic-ratelimit-*` headers follow the plan's `rateLimits`. Without them they report limits that are
+ * never enforced, and so generous that a client that follows them is not slowed down.
  *
  * Leaving the scope breaks every connection, stalled ones too. Fails with a `ListenError` if the port is taken.
  *

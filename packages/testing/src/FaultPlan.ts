@@ -8,10 +8,12 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { decodePlan } from "./internal/fake/PlanDecoding.ts"
+import type { RateLimitPlan } from "./internal/fake/RateLimitSchema.ts"
 import { Plan } from "./internal/fake/StepSchema.ts"
 
 /**
- * Describes what a fake Claude API does with its requests: `steps` in order, then `after` for ever.
+ * Describes what a fake Claude API does with its requests: `steps` in order, then `after` for ever, except for `outages`
+ * and for requests beyond `rateLimits`.
  *
  * **Details**
  *
@@ -20,6 +22,10 @@ import { Plan } from "./internal/fake/StepSchema.ts"
  * - `after`: the step every later request gets; it takes no `times`. Default: a healthy answer.
  * - `models`: steps of their own for the requests that name a model, so that a fallback can be healthy while the first
  *   model is down. Such a request leaves the `steps` of the others where they are.
+ * - `outages`: each gives its `step` to every request that arrives between `from` and `to` [for ever], counted from the
+ *   start of the server or of the plan. Such a request takes none of the `steps`. Of outages that overlap, the first in
+ *   the list counts. A model with steps of its own has outages of its own.
+ * - `rateLimits`: see {@link RateLimits}.
  *
  * Steps are described at `FaultStep`.
  *
@@ -41,6 +47,46 @@ import { Plan } from "./internal/fake/StepSchema.ts"
  * @since 0.1.0
  */
 export type FaultPlan = typeof Plan.Type
+
+/**
+ * The rate limits of a fake API: token buckets for requests, input and output that refill evenly, reported in the
+ * `anthropic-ratelimit-*` headers of every answer and enforced.
+ *
+ * **Details**
+ *
+ * - `requests`, `inputTokens`, `outputTokens`: the limits a `window` [60 seconds]. One that is left out is as without
+ *   `rateLimits`: 1,000,000 requests, a thousand million input and 200 million output tokens a minute, which no client of
+ *   one machine uses up, so that one that follows the headers is not slowed down.
+ * - `enforce` [true]: answers a request that does not fit with a 429 `rate_limit_error` and the wait in `retry-after`, in
+ *   whole seconds. It takes nothing from the limits and no step of the plan. With `false` limits are only reported.
+ * - `rounding`: to how many tokens `remaining` is rounded [1000, as the API does, but at most a hundredth of the limit].
+ * - `models`: limits of their own for the requests that name a model. All others share one set.
+ * - `otherConsumers`: other programs that use the same limits and that the client does not see, from `from` [0] to `to`
+ *   [for ever]: either a `share` of every limit, or `requestsPerSecond` of so many `inputTokens` [0] and `outputTokens`
+ *   [0] each. Their requests come at even intervals; one that does not fit takes nothing.
+ *
+ * A request needs its estimated input, or the `usage` of its step once that is known, without what is read from the cache.
+ * Output counts as it is produced, piece by piece in a stream, and a request is let in as long as any is left, so that
+ * large answers can overdraw the limit. Errors use no tokens. Counting tokens uses nothing. `reset` is the time at which the
+ * bucket is full again, in whole seconds, or to the millisecond with a window of less than a minute.
+ *
+ * **Example** (Sharing small limits with another program)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultPlan from "@effect-claude/testing/FaultPlan"
+ *
+ * const plan = FaultPlan.make({
+ *   rateLimits: { requests: 60, inputTokens: 30_000, otherConsumers: { share: 0.5 } }
+ * })
+ *
+ * assert.strictEqual(plan.rateLimits?.otherConsumers?.share, 0.5)
+ * ```
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type RateLimits = typeof RateLimitPlan.Type
 
 /**
  * States a plan as JSON has it, or with any `Duration.Input` where a time goes.

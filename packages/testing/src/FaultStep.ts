@@ -120,8 +120,9 @@ export interface StepOptions {
 export type MessageOptions = Omit<typeof StepSchema.MessageStep.Encoded, "kind">
 
 /**
- * The fields of an `error` step: `status`, from 400 to 599, `error`, and `headers` added to those of the API; `null`
- * removes one.
+ * The fields of an `error` step: `status`, from 400 to 599, `error`, `headers` added to those of the API (`null` removes
+ * one), and `limit`, the rate limit that the headers show as used up: nothing remaining, and a whole window until it is
+ * full again.
  *
  * @category models
  * @since 0.1.0
@@ -284,11 +285,14 @@ export const capacity = (options: CapacityOptions): StepOf<"capacity"> =>
   make("capacity", { kind: "capacity", ...options })
 
 /**
- * Answers 429 `rate_limit_error`, with `retry-after` in whole seconds if a wait is given.
+ * Answers 429 `rate_limit_error`, with `retry-after` in seconds if a wait is given.
  *
  * **Details**
  *
- * A wait that is no whole number of seconds is sent with its decimals. Default: no `retry-after`.
+ * - `retryAfter`: a wait that is no whole number of seconds is sent with its decimals. Default: no `retry-after`.
+ * - `limit`: which limit the headers show as used up, `requests` by default. Only this answer shows it so: limits that
+ *   count and are enforced belong to the plan's `rateLimits`.
+ * - `errorCode`: the code in the error's details, such as `ramp_limit_exceeded`. Default: none.
  *
  * **Example** (Asking for a pause of two seconds)
  *
@@ -305,13 +309,21 @@ export const capacity = (options: CapacityOptions): StepOf<"capacity"> =>
  * @since 0.1.0
  */
 export const rateLimit = (
-  options: StepOptions & { readonly retryAfter?: Duration.Input | undefined } = {}
+  options: StepOptions & {
+    readonly retryAfter?: Duration.Input | undefined
+    readonly limit?: ErrorOptions["limit"]
+    readonly errorCode?: string | undefined
+  } = {}
 ): StepOf<"error"> =>
   make("rateLimit", {
     kind: "error",
     ...common(options),
     status: 429,
-    error: { type: "rate_limit_error" },
+    error: {
+      type: "rate_limit_error",
+      ...(options.errorCode === undefined ? {} : { details: { error_code: options.errorCode } })
+    },
+    limit: options.limit ?? "requests",
     ...retryAfterHeader("rateLimit", options.retryAfter)
   })
 

@@ -319,7 +319,7 @@ describe("the official SDK alone", () => {
       assert.instanceOf(error, RateLimitError)
       assert.strictEqual(error.errorCode, "enforced_spend_limit_reached")
       assert.strictEqual(error.requestID, (yield* api.requests)[0]?.requestId)
-      assert.strictEqual(error.headers.get("anthropic-ratelimit-requests-limit"), "4000")
+      assert.strictEqual(error.headers.get("anthropic-ratelimit-requests-limit"), "1000000")
     }))
 
   it.live("a stream without message_stop ends as if it were whole", () =>

@@ -46,8 +46,8 @@ describe("healthy answers", () => {
       })
       assert.strictEqual(headers.get("content-type"), "application/json")
       assert.strictEqual(headers.get("anthropic-organization-id"), "00000000-0000-4000-8000-00000000fa4e")
-      assert.strictEqual(headers.get("anthropic-ratelimit-requests-limit"), "4000")
-      assert.strictEqual(headers.get("anthropic-ratelimit-requests-remaining"), "3999")
+      assert.strictEqual(headers.get("anthropic-ratelimit-requests-limit"), "1000000")
+      assert.match(headers.get("anthropic-ratelimit-requests-remaining") ?? "", /^(999\d{3}|1000000)$/)
       assert.match(headers.get("anthropic-ratelimit-tokens-reset") ?? "", /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/)
       assert.notInclude(text, "Hello")
     }))
@@ -309,25 +309,6 @@ describe("protocol", () => {
         )
       })
       assert.match(text, /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK/)
-    }))
-
-  it.live("rate limits go down with use and are full again at the reset", () =>
-    Effect.gen(function*() {
-      const after = FaultStep.message({
-        usage: { input_tokens: 500_000, output_tokens: 300_000, cache_read_input_tokens: 9e6 }
-      })
-      const api = yield* FakeClaudeApi.make({ plan: { after } })
-      const sentAt = Date.now()
-      const { headers } = yield* post(api.url)
-      const left = (name: string) => Number(headers.get(`anthropic-ratelimit-${name}-remaining`))
-      const reset = (name: string) => Date.parse(headers.get(`anthropic-ratelimit-${name}-reset`) ?? "") - sentAt
-
-      assert.strictEqual(left("input-tokens"), 1_500_000)
-      assert.strictEqual(left("output-tokens"), 100_000)
-      assert.strictEqual(left("tokens"), 1_600_000)
-      // A quarter of a minute's input and three quarters of its output, in whole seconds.
-      assert.closeTo(reset("input-tokens"), 15_500, 1_000)
-      assert.closeTo(reset("output-tokens"), 45_500, 1_000)
     }))
 })
 

@@ -34,7 +34,14 @@ describe("decodeJson", () => {
           }
         ],
         after: { kind: "message", content: [{ type: "tool_use", name: "look", input: {} }] },
-        models: { "claude-haiku-5-5": { after: { kind: "disconnect", how: "close" } } }
+        models: { "claude-haiku-5-5": { after: { kind: "disconnect", how: "close" } } },
+        outages: [{ from: "6 seconds", to: "12 seconds", step: { kind: "disconnect", how: "close" } }],
+        rateLimits: {
+          requests: 50,
+          window: "6 seconds",
+          models: { "claude-opus-5-5": { inputTokens: 30_000 } },
+          otherConsumers: { requestsPerSecond: 0.5, inputTokens: 100, from: "1 second" }
+        }
       }
       const plan = yield* FaultPlan.decodeJson(JSON.stringify(json))
       assert.deepStrictEqual(plan.steps?.[1]?.delay, Duration.millis(20))
@@ -105,6 +112,38 @@ describe("decodeJson", () => {
       "steps[0].headers.x a: Expected a header name"
     ],
     [
+      "an outage that ends before it begins",
+      { outages: [{ from: 5, to: 5, step: { kind: "message" } }] },
+      "outages[0].to: Expected a time later than from"
+    ],
+    [
+      "times in an outage",
+      { outages: [{ from: 0, step: { kind: "message", times: 2 } }] },
+      /^outages\[0\]\.step\.times: /
+    ],
+    [
+      "rate limits without a limit",
+      { rateLimits: { enforce: true } },
+      "rateLimits: Expected at least one of requests, inputTokens, outputTokens, models"
+    ],
+    ["a limit of nothing", { rateLimits: { requests: 0 } }, /^rateLimits\.requests: .*from 1 up, got 0$/],
+    ["a window of nothing", { rateLimits: { requests: 1, window: 0 } }, /^rateLimits\.window: .*above zero/],
+    [
+      "a share of more than all",
+      { rateLimits: { requests: 1, otherConsumers: { share: 1.5 } } },
+      /^rateLimits\.otherConsumers\.share: .*at most 1, got 1\.5$/
+    ],
+    [
+      "other consumers told twice",
+      { rateLimits: { requests: 1, otherConsumers: { share: 0.5, requestsPerSecond: 1 } } },
+      "rateLimits.otherConsumers: Expected either share or requestsPerSecond"
+    ],
+    [
+      "an unknown limit of an error",
+      { steps: [{ kind: "error", status: 429, error: { type: "x" }, limit: "input" }] },
+      /^steps\[0\]\.limit: /
+    ],
+    [
       "a step inside a model's plan",
       { models: { m: { steps: [{ kind: "disconnect", how: "politely" }] } } },
       /^models\.m\.steps\[0\]\.how: .*politely/
@@ -165,7 +204,7 @@ describe("constructors", () => {
 
   it("an option that was not given leaves no field", () => {
     assert.deepStrictEqual(FaultStep.stallStream(), { kind: "message", interrupt: { how: "stall" } })
-    assert.deepStrictEqual(FaultStep.rateLimit(), { kind: "error", status: 429, error: { type: "rate_limit_error" } })
+    assert.deepStrictEqual(FaultStep.overloaded(), { kind: "error", status: 529, error: { type: "overloaded_error" } })
     assert.deepStrictEqual(FaultStep.closed({ times: undefined }), { kind: "disconnect", how: "close" })
   })
 })
@@ -193,7 +232,7 @@ describe("StepQueue", () => {
         const left = { a: expanded(a, 500), b: expanded(b, 400), other: expanded(shared, 400) }
         const last = { a: 599, b: 499, other: 200 }
         for (const model of calls) {
-          const step = queue.next(model)
+          const step = queue.next(model, 0)
           assert.strictEqual(step.kind === "error" ? step.status : 200, left[model].shift() ?? last[model])
         }
       }),

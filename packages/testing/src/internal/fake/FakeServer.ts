@@ -6,11 +6,12 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { createServer, IncomingMessage, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
+import { admitRequest } from "./Admission.ts"
 import { Exchange } from "./Exchange.ts"
-import { RateLimitHeaders } from "./RateLimitHeaders.ts"
+import { RateLimitSet } from "./RateLimits.ts"
 import { checkRequest, isRecord, maxBodyBytes, route } from "./RequestCheck.ts"
 import { recordedHeaders, type RequestEntry, RequestLog } from "./RequestLog.ts"
-import { type AnswerContext, answerStep } from "./StepAnswer.ts"
+import { type AnswerContext, answerRefusal, answerStep } from "./StepAnswer.ts"
 import { healthy, StepQueue } from "./StepQueue.ts"
 import type { Plan } from "./StepSchema.ts"
 
@@ -23,7 +24,6 @@ export const make = Effect.fnUntraced(function*(options: { readonly port: number
   const log = new RequestLog()
   const connections = new Set<Socket>()
   const exchanges = new Set<Exchange>()
-  const rateLimits = new RateLimitHeaders(Date.now())
   let run = startRun(options.plan)
   let closing = false
 
@@ -53,19 +53,18 @@ export const make = Effect.fnUntraced(function*(options: { readonly port: number
     const parsed = parseBody(bytes)
     entry.body = parsed.body
     const endpoint = route(entry.method, entry.path)
-    const known = typeof endpoint === "string"
-    // Taken and recorded in one go: the n-th request of the log is the one that got the n-th step.
-    const step = known ? run.queue.next(modelOf(parsed.body)) : healthy
+    const checked = typeof endpoint === "string"
+      ? checkRequest(endpoint, { headers: request.headers, bodyBytes: size, ...parsed })
+      : endpoint
+    const model = modelOf(parsed.body)
+    const { admitted, refusal } = admitRequest(run.rateLimits.of(model), checked)
+    // Taken and recorded in one go: the steps go to the requests in the order of the log.
+    const step = typeof endpoint === "string" && refusal === undefined
+      ? run.queue.next(model, performance.now() - run.startedAt)
+      : healthy
     log.add(entry)
-    const context: AnswerContext = {
-      exchange,
-      rateLimits,
-      serving: run.serving,
-      checked: known
-        ? checkRequest(endpoint, { headers: request.headers, bodyBytes: size, ...parsed })
-        : endpoint
-    }
-    yield* answerStep(step, context)
+    const context: AnswerContext = { exchange, admitted, checked, serving: run.serving }
+    yield* refusal === undefined ? answerStep(step, context) : answerRefusal(refusal, context)
   })
 
   const platform = yield* NodeHttpServer.make(() => server, {
@@ -118,7 +117,9 @@ export const make = Effect.fnUntraced(function*(options: { readonly port: number
 })
 
 const startRun = (plan: FaultPlan) => ({
+  startedAt: performance.now(),
   queue: new StepQueue(plan),
+  rateLimits: new RateLimitSet(plan.rateLimits, Date.now()),
   serving: new Map<(typeof healthy), number>()
 })
 

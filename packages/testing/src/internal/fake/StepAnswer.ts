@@ -1,9 +1,11 @@
 import * as Effect from "effect/Effect"
+import type { Admitted } from "./Admission.ts"
 import { type AnswerMessage, answerMessage } from "./AnswerMessage.ts"
 import { errorBody, type PlannedError, statusOf } from "./ApiErrors.ts"
 import { sendBody } from "./BodyAnswer.ts"
 import type { Exchange, ResponseHeaders } from "./Exchange.ts"
-import type { RateLimitHeaders } from "./RateLimitHeaders.ts"
+import { rateLimitHeaders } from "./RateLimitHeaders.ts"
+import type { LimitName, Refusal } from "./RateLimits.ts"
 import { type checkRequest, isApiErrorAnswer } from "./RequestCheck.ts"
 import { healthy } from "./StepQueue.ts"
 import type { CapacityStep, MessageStep, ResponseStep, Step } from "./StepSchema.ts"
@@ -17,7 +19,7 @@ export interface AnswerContext {
   readonly exchange: Exchange
   /** The request, or the answer to one that the API refuses. */
   readonly checked: ReturnType<typeof checkRequest>
-  readonly rateLimits: RateLimitHeaders
+  readonly admitted: Admitted
   /** How many requests each capacity step is serving. */
   readonly serving: Map<FaultStep, number>
 }
@@ -35,7 +37,7 @@ const answerOf = (step: FaultStep, context: AnswerContext): Effect.Effect<void> 
     case "message":
       return answerMessageStep(step, context)
     case "error":
-      return answerError(context, step.status, step.error, step.headers)
+      return answerError(context, step.status, step.error, step)
     case "response":
       return answerResponse(step, context)
     case "disconnect":
@@ -48,42 +50,42 @@ const answerOf = (step: FaultStep, context: AnswerContext): Effect.Effect<void> 
 const answerMessageStep = (step: typeof MessageStep.Type, context: AnswerContext): Effect.Effect<void> => {
   const { checked, exchange } = context
   if (isApiErrorAnswer(checked)) {
-    return answerError(context, checked.status, checked.error, undefined)
+    return answerError(context, checked.status, checked.error)
   }
   if (step.interrupt?.how === "error" && !checked.stream) {
     const error = step.interrupt.error ?? { type: step.interrupt.data === undefined ? "overloaded_error" : "api_error" }
-    return answerError(context, statusOf(error.type), error, step.headers)
+    return answerError(context, statusOf(error.type), error, { headers: step.headers })
   }
   const inputTokens = estimateInputTokens(checked.fields)
-  if (checked.endpoint === "countTokens") {
-    return answerJson(step, context, { input_tokens: inputTokens }, { inputTokens: 0, outputTokens: 0 })
-  }
+  if (checked.endpoint === "countTokens") return answerJson(step, context, { input_tokens: inputTokens })
   const message = answerMessage(step, {
     id: `msg_fake${String(exchange.entry.number).padStart(20, "0")}`,
     model: checked.model,
     inputTokens
   })
-  const used = tokensUsed(message)
-  return checked.stream
-    ? sendStream(exchange, step, { message, headers: apiHeaders(context, step.headers, used) })
-    : answerJson(step, context, message, used)
+  context.admitted.settleInput(inputUsed(message))
+  if (!checked.stream) {
+    context.admitted.produce(message.usage.output_tokens)
+    return answerJson(step, context, message)
+  }
+  return sendStream(exchange, step, {
+    message,
+    headers: apiHeaders(context, step.headers),
+    onOutput: (tokens) => context.admitted.produce(tokens)
+  })
 }
 
-const tokensUsed = ({ usage }: AnswerMessage) => ({
-  // What is read from the cache does not count towards the limit.
-  inputTokens: usage.input_tokens + (usage.cache_creation_input_tokens ?? 0),
-  outputTokens: usage.output_tokens
-})
+// What is read from the cache does not count towards the limit.
+const inputUsed = ({ usage }: AnswerMessage): number => usage.input_tokens + (usage.cache_creation_input_tokens ?? 0)
 
 const answerJson = (
   step: typeof MessageStep.Type,
   context: AnswerContext,
-  body: AnswerMessage | { readonly input_tokens: number },
-  used: { readonly inputTokens: number; readonly outputTokens: number }
+  body: AnswerMessage | { readonly input_tokens: number }
 ): Effect.Effect<void> =>
   sendBody(context.exchange, {
     status: 200,
-    headers: { "content-type": "application/json", ...apiHeaders(context, step.headers, used) },
+    headers: { "content-type": "application/json", ...apiHeaders(context, step.headers) },
     body: Buffer.from(JSON.stringify(body)),
     bodyDelay: step.bodyDelay,
     chunkBytes: step.chunkBytes,
@@ -94,17 +96,35 @@ const answerError = (
   context: AnswerContext,
   status: number,
   error: PlannedError,
-  headers: PlannedHeaders
-): Effect.Effect<void> =>
-  sendBody(context.exchange, {
+  { headers, limit }: { readonly headers?: PlannedHeaders; readonly limit?: LimitName | undefined } = {}
+): Effect.Effect<void> => {
+  // What failed read nothing.
+  context.admitted.settleInput(0)
+  return sendBody(context.exchange, {
     status,
     headers: {
       "content-type": "application/json",
       ...(status === 405 ? { allow: "POST" } : {}),
-      ...apiHeaders(context, headers, { inputTokens: 0, outputTokens: 0 })
+      ...apiHeaders(context, headers, limit)
     },
     body: Buffer.from(JSON.stringify(errorBody(error, context.exchange.entry.requestId)))
   })
+}
+
+const limitTexts: Readonly<Record<LimitName, string>> = {
+  requests: "requests",
+  inputTokens: "input tokens",
+  outputTokens: "output tokens"
+}
+
+/** Answers a request that a rate limit did not let in; the wait is in whole seconds, as the API sends it. */
+export const answerRefusal = ({ limit, size, wait }: Refusal, context: AnswerContext): Effect.Effect<void> =>
+  answerError(
+    context,
+    429,
+    { type: "rate_limit_error", message: `This request would exceed the limit of ${size} ${limitTexts[limit]}` },
+    { headers: { "retry-after": String(Math.ceil(wait / 1000)) } }
+  )
 
 const answerResponse = (step: typeof ResponseStep.Type, { exchange }: AnswerContext): Effect.Effect<void> => {
   const text = typeof step.body === "string"
@@ -126,7 +146,7 @@ const answerWithinCapacity = (step: typeof CapacityStep.Type, context: AnswerCon
   Effect.suspend(() => {
     const { serving } = context
     const others = serving.get(step) ?? 0
-    if (others >= step.limit) return answerError(context, 529, { type: "overloaded_error" }, undefined)
+    if (others >= step.limit) return answerError(context, 529, { type: "overloaded_error" })
     serving.set(step, others + 1)
     return Effect.delay(answerStep(healthy, context), step.serviceTime).pipe(
       Effect.ensuring(Effect.sync(() => {
@@ -136,14 +156,14 @@ const answerWithinCapacity = (step: typeof CapacityStep.Type, context: AnswerCon
   })
 
 const apiHeaders = (
-  { exchange, rateLimits }: AnswerContext,
+  { admitted, exchange }: AnswerContext,
   planned: PlannedHeaders,
-  used: { readonly inputTokens: number; readonly outputTokens: number }
+  exhausted?: LimitName
 ): ResponseHeaders =>
   present({
     "request-id": exchange.entry.requestId,
     "anthropic-organization-id": organizationId,
-    ...rateLimits.take(used, Date.now()),
+    ...rateLimitHeaders(admitted.limits, Date.now(), exhausted),
     ...lowerCased(planned)
   })
 

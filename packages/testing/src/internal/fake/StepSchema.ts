@@ -1,39 +1,9 @@
 import * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import * as SchemaIssue from "effect/SchemaIssue"
-import * as SchemaTransformation from "effect/SchemaTransformation"
 import { PlannedBlock } from "./ContentSchema.ts"
+import { Count, Positive, Time } from "./PlanValues.ts"
+import { limitNames, RateLimitPlan } from "./RateLimitSchema.ts"
 import { eventCount } from "./StreamEvents.ts"
-
-const durationForm = "a number of milliseconds, not negative and finite, or a string such as \"2 seconds\""
-
-const isDurationInput = (input: unknown): input is Duration.Input =>
-  ["number", "string", "bigint"].includes(typeof input) || (typeof input === "object" && input !== null)
-
-const Time = Schema.declare(isDurationInput, { expected: durationForm }).pipe(
-  Schema.decodeTo(
-    Schema.Duration,
-    SchemaTransformation.transformEffect<Duration.Duration, Duration.Input>({
-      decode: (input, options) => {
-        // `NaN` would become a duration of zero.
-        const duration = Number.isNaN(input) ? Option.none() : Duration.fromInput(input)
-        return Option.isSome(duration) && Duration.isFinite(duration.value) && !Duration.isNegative(duration.value)
-          ? Effect.succeed(duration.value)
-          : Effect.fail(new SchemaIssue.InvalidValue({ expected: durationForm }, input, options))
-      },
-      encode: (duration) => Effect.succeed(Duration.toMillis(duration))
-    })
-  )
-)
-
-const int = (minimum: number) =>
-  Schema.Finite.check(
-    Schema.makeFilter((n) => Number.isSafeInteger(n) && n >= minimum, { expected: `a whole number from ${minimum} up` })
-  )
-const Count = int(0)
-const Positive = int(1)
 
 const status = (minimum: number) =>
   Schema.Finite.check(
@@ -172,7 +142,8 @@ export const ErrorStep = Schema.Struct({
   ...common,
   status: status(400),
   error: ApiError,
-  headers: Schema.optional(Headers)
+  headers: Schema.optional(Headers),
+  limit: Schema.optional(Schema.Literals(limitNames))
 })
 
 export const ResponseStep = Schema.Struct({
@@ -206,18 +177,33 @@ export const CapacityStep = Schema.Struct({
 
 export const Step = Schema.Union([MessageStep, ErrorStep, ResponseStep, DisconnectStep, CapacityStep])
 
+const Lasting = (reason: string) =>
+  Step.check(
+    Schema.makeFilter((step) =>
+      step.times === undefined ? undefined : { path: ["times"], issue: `Expected no times: ${reason}` }
+    )
+  )
+
+const Outage = Schema.Struct({
+  from: Time,
+  to: Schema.optional(Time),
+  step: Lasting("an outage lasts until its end")
+}).check(
+  Schema.makeFilter(({ from, to }) =>
+    to === undefined || Duration.isGreaterThan(to, from)
+      ? undefined
+      : { path: ["to"], issue: "Expected a time later than from" }
+  )
+)
+
 const queue = {
   steps: Schema.optional(Schema.Array(Step)),
-  after: Schema.optional(Step.check(
-    Schema.makeFilter((step) =>
-      step.times === undefined
-        ? undefined
-        : { path: ["times"], issue: "Expected no times: the step after the others repeats for ever" }
-    )
-  ))
+  after: Schema.optional(Lasting("the step after the others repeats for ever")),
+  outages: Schema.optional(Schema.Array(Outage))
 }
 
 export const Plan = Schema.Struct({
   ...queue,
-  models: Schema.optional(Schema.Record(Schema.String, Schema.Struct(queue)))
+  models: Schema.optional(Schema.Record(Schema.String, Schema.Struct(queue))),
+  rateLimits: Schema.optional(RateLimitPlan)
 })

@@ -6,7 +6,7 @@ import { interruptAnswer } from "./BodyAnswer.ts"
 import { BodyWriter } from "./BodyWriter.ts"
 import type { Exchange, ResponseHeaders } from "./Exchange.ts"
 import type { MessageStep } from "./StepSchema.ts"
-import { streamEvents } from "./StreamEvents.ts"
+import { type AnswerEvent, streamEvents } from "./StreamEvents.ts"
 
 type Step = typeof MessageStep.Type
 type Insert = NonNullable<Step["insert"]>[number]
@@ -18,6 +18,7 @@ const defaultAfterEvents = 3
 export const sendStream = (exchange: Exchange, step: Step, answer: {
   readonly headers: ResponseHeaders
   readonly message: AnswerMessage
+  readonly onOutput: (tokens: number) => void
 }): Effect.Effect<void> =>
   Effect.gen(function*() {
     const writer = new BodyWriter(exchange, step.chunkBytes)
@@ -39,10 +40,13 @@ export const sendStream = (exchange: Exchange, step: Step, answer: {
     const interruptAt = interrupt === undefined ? undefined : interrupt.afterEvents ?? defaultAfterEvents
 
     const events = streamEvents(answer.message)
+    const producing = producingType(events)
+    const produced = answer.message.usage.output_tokens / events.filter(({ type }) => type === producing).length
     for (const [count, event] of events.entries()) {
       yield* insertsAt(count)
       if (interruptAt === count) break
       if (count > 0) yield* pause(writer, step.eventDelay)
+      if (event.type === producing) answer.onOutput(produced)
       yield* writer.write(frame(event.type, event))
       if (event.type === "content_block_start" && event.index === 0) yield* writer.write(ping)
     }
@@ -55,6 +59,10 @@ export const sendStream = (exchange: Exchange, step: Step, answer: {
       ? exchange.end()
       : interruptAnswer(exchange, interrupt)
   })
+
+// Output is produced piece by piece as it is sent; an answer without pieces is produced at its end.
+const producingType = (events: ReadonlyArray<AnswerEvent>): AnswerEvent["type"] =>
+  events.some(({ type }) => type === "content_block_delta") ? "content_block_delta" : "message_delta"
 
 const pause = (writer: BodyWriter, duration: Duration.Duration | undefined): Effect.Effect<void> =>
   duration === undefined ? Effect.void : Effect.andThen(writer.flush, Effect.sleep(duration))

@@ -1,0 +1,40 @@
+import type { RateLimits, Refusal } from "./RateLimits.ts"
+import { type checkRequest, isApiErrorAnswer } from "./RequestCheck.ts"
+import { estimateInputTokens } from "./TokenEstimate.ts"
+
+/** What a request has taken of its limits, while it is answered. */
+export class Admitted {
+  readonly limits: RateLimits
+  #inputTokens: number
+
+  constructor(limits: RateLimits, inputTokens: number) {
+    this.limits = limits
+    this.#inputTokens = inputTokens
+  }
+
+  /** Corrects the estimate by which the request was let in. */
+  settleInput(inputTokens: number): void {
+    this.limits.take("inputTokens", inputTokens - this.#inputTokens, Date.now())
+    this.#inputTokens = inputTokens
+  }
+
+  produce(outputTokens: number): void {
+    this.limits.take("outputTokens", outputTokens, Date.now())
+  }
+}
+
+/**
+ * Asks the rate limits for a request. Only requests for messages that the API would answer use them: token counting has
+ * limits of its own, which are not part of the fake.
+ */
+export const admitRequest = (
+  limits: RateLimits,
+  checked: ReturnType<typeof checkRequest>
+): { readonly admitted: Admitted; readonly refusal: Refusal | undefined } => {
+  if (isApiErrorAnswer(checked) || checked.endpoint !== "messages") {
+    return { admitted: new Admitted(limits, 0), refusal: undefined }
+  }
+  const inputTokens = estimateInputTokens(checked.fields)
+  const refusal = limits.admit(inputTokens, Date.now())
+  return { admitted: new Admitted(limits, refusal === undefined ? inputTokens : 0), refusal }
+}

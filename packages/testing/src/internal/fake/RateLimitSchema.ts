@@ -1,0 +1,52 @@
+import * as Duration from "effect/Duration"
+import * as Schema from "effect/Schema"
+import { Count, Positive, PositiveTime, Time } from "./PlanValues.ts"
+
+export const limitNames = ["requests", "inputTokens", "outputTokens"] as const
+
+const limits = {
+  requests: Schema.optional(Positive),
+  inputTokens: Schema.optional(Positive),
+  outputTokens: Schema.optional(Positive)
+}
+
+const aLimit = limitNames.join(", ")
+
+const positive = (maximum: number, expected: string) =>
+  Schema.Finite.check(Schema.makeFilter((n) => n > 0 && n <= maximum, { expected }))
+
+export const OtherConsumersPlan = Schema.Struct({
+  share: Schema.optional(positive(1, "a number above 0, at most 1")),
+  requestsPerSecond: Schema.optional(positive(1_000, "a number above 0, at most 1000")),
+  inputTokens: Schema.optional(Count),
+  outputTokens: Schema.optional(Count),
+  from: Schema.optional(Time),
+  to: Schema.optional(Time)
+}).check(
+  Schema.makeFilter(({ requestsPerSecond, share }) =>
+    (share === undefined) !== (requestsPerSecond === undefined) || "Expected either share or requestsPerSecond"
+  ),
+  Schema.makeFilter(({ inputTokens, outputTokens, share }) =>
+    share === undefined || (inputTokens === undefined && outputTokens === undefined)
+    || "Expected no tokens with share, which says it of every limit"
+  ),
+  Schema.makeFilter(({ from = Duration.zero, to }) =>
+    to === undefined || Duration.isGreaterThan(to, from)
+      ? undefined
+      : { path: ["to"], issue: "Expected a time later than from" }
+  )
+)
+
+export const RateLimitPlan = Schema.Struct({
+  ...limits,
+  window: Schema.optional(PositiveTime),
+  enforce: Schema.optional(Schema.Boolean),
+  rounding: Schema.optional(Positive),
+  models: Schema.optional(Schema.Record(Schema.String, Schema.Struct(limits))),
+  otherConsumers: Schema.optional(OtherConsumersPlan)
+}).check(
+  Schema.makeFilter((plan) =>
+    limitNames.some((name) => plan[name] !== undefined) || Object.keys(plan.models ?? {}).length > 0
+    || `Expected at least one of ${aLimit}, models`
+  )
+)
