@@ -34,16 +34,27 @@
  *
  * const info = await Effect.runPromise(program.pipe(Effect.provide(Claude)))
  * assert.deepStrictEqual(info.source, { _tag: "Model", model: "claude-haiku-5-5" })
- * assert.deepStrictEqual(info.passedOver.map(({ error }) => error._tag), ["OverloadedError"])
+ * assert.deepStrictEqual(info.passedOver.map(({ error }) => error?._tag), ["OverloadedError"])
  * ```
  *
  * @since 0.1.0
  */
+import type * as Duration from "effect/Duration"
 import type { ClaudeError } from "./ClaudeError.ts"
 import type { RateLimits } from "./RateLimits.ts"
 
 /**
- * Who gave an answer: the model that was asked for, another model, or a static answer of the program's own.
+ * Who gave an answer.
+ *
+ * **Details**
+ *
+ * - `Requested`: the model that was asked for;
+ * - `Model`: another model of the same service;
+ * - `Service`: another service, a key or a cloud, by its name. `model` is there when it was not the model asked for;
+ * - `Cached`: an earlier answer to the same request, `age` old. `stale` says that it was past its time and
+ *   given because nothing fresh could be had;
+ * - `Static`: the program's own answer;
+ * - `HandOff`: whoever the program handed the request to.
  *
  * @category models
  * @since 0.1.0
@@ -51,18 +62,56 @@ import type { RateLimits } from "./RateLimits.ts"
 export type Source =
   | { readonly _tag: "Requested" }
   | { readonly _tag: "Model"; readonly model: string }
+  | { readonly _tag: "Service"; readonly name: string; readonly model?: string | undefined }
+  | { readonly _tag: "Cached"; readonly age: Duration.Duration; readonly stale: boolean }
   | { readonly _tag: "Static" }
+  | { readonly _tag: "HandOff" }
 
 /**
- * A target that was asked before the one that answered, and why it did not.
+ * A target that was asked before the one that answered, and the failure it gave. A refusal is a `RefusalError` here, also
+ * when it came as an answer.
  *
  * @category models
  * @since 0.1.0
  */
-export interface PassedOver {
+export interface FailedTarget {
   readonly target: string
   readonly error: ClaudeError
+  readonly reason?: undefined
 }
+
+/**
+ * A target that was not asked at all, and why: what the request needs and the model cannot do, or what the failure before
+ * says of this target too.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SkippedTarget {
+  readonly target: string
+  readonly reason: string
+  readonly error?: undefined
+}
+
+/**
+ * A target that did not give the answer, and why: `error` if it was asked and failed, `reason` if it was skipped.
+ *
+ * **Example** (Saying why a target was passed over)
+ *
+ * ```ts
+ * import type * as AnswerInfo from "@effect-claude/client/AnswerInfo"
+ * import { assert } from "@effect/vitest"
+ *
+ * const why = (passed: AnswerInfo.PassedOver): string =>
+ *   passed.error === undefined ? `skipped, ${passed.reason}` : passed.error._tag
+ *
+ * assert.strictEqual(why({ target: "claude-opus-5-5", reason: "takes no prefill" }), "skipped, takes no prefill")
+ * ```
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type PassedOver = FailedTarget | SkippedTarget
 
 /**
  * What is known of an answer beside its content.
@@ -72,8 +121,10 @@ export interface PassedOver {
  */
 export interface AnswerInfo {
   readonly source: Source
-  /** The targets asked before, in order. Empty when the first one answered. */
+  /** The targets before the one that answered, in order. Empty when the first one did. */
   readonly passedOver: ReadonlyArray<PassedOver>
+  /** What was changed in the request, so that the one that answered could take it ("max_tokens from 64000 to 8192"). */
+  readonly adapted?: ReadonlyArray<string> | undefined
   /** The attempt that succeeded, 1-based, counted by the retry layer next to the client. */
   readonly attempt: number
   readonly requestId: string | undefined
@@ -133,11 +184,13 @@ export const of = (answer: object): AnswerInfo => Key in answer ? answer[Key] as
  */
 export const annotate = <A extends object>(answer: A, info: Partial<AnswerInfo>): A => {
   const known = of(answer)
+  const adapted = info.adapted ?? known.adapted
   return {
     ...answer,
     [Key]: {
       source: info.source ?? known.source,
       passedOver: info.passedOver ?? known.passedOver,
+      ...(adapted === undefined ? undefined : { adapted }),
       attempt: info.attempt ?? known.attempt,
       requestId: info.requestId ?? known.requestId,
       // Read from the headers when somebody asks, so not asked for here.

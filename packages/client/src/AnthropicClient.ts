@@ -49,6 +49,7 @@ import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import { type AuthenticationError, type ClaudeError, InvalidRequestError } from "./ClaudeError.ts"
 import { type CallOptions, ClaudeService, type ClaudeServiceShape, HeadersTimeout } from "./ClaudeService.ts"
+import { confidentialHeaders } from "./internal/confidentialHeaders.ts"
 import { describeAnswer } from "./internal/describeAnswer.ts"
 import { readEvents } from "./internal/messageStream.ts"
 import { scopedSignal } from "./internal/scopedSignal.ts"
@@ -124,11 +125,6 @@ type SdkMessages = SdkClient["messages"]
 const canCountTokens = (messages: SdkMessages): messages is Required<SdkMessages> => messages.countTokens !== undefined
 
 const hasCredentials = (client: SdkClient): boolean => client.credentials !== undefined && client.credentials !== null
-
-const confidentialHeader = /auth|key|token|secret|cookie|password/i
-
-const confidentialHeaders = (call: CallOptions | undefined): ReadonlyArray<string> =>
-  Object.entries(call?.headers ?? {}).flatMap(([name, value]) => confidentialHeader.test(name) ? [value] : [])
 
 // What the SDK takes: whole milliseconds that a timer can count; it throws at a fraction, and a longer timer fires at once.
 const longestTimer = 2 ** 31 - 1

@@ -46,7 +46,7 @@
  * @since 0.1.0
  */
 import type { Message } from "@anthropic-ai/sdk/resources/messages/messages"
-import type { Verdict } from "@effect-claude/resilience/Verdict"
+import { stop, type Verdict } from "@effect-claude/resilience/Verdict"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
@@ -405,41 +405,56 @@ export class OutputInvalidError extends Schema.TaggedError<OutputInvalidError>()
 }
 
 /**
- * A circuit breaker is open and nothing was sent; `retryAfter` is the time until it lets a probe through. Retried as
- * `overloaded` after that.
+ * A circuit breaker is open and nothing was sent.
+ *
+ * **Details**
+ *
+ * - `reason`: `open` and `probing` (another call is finding out whether the service is back) are retried as `rejected` after
+ *   `retryAfter`; `isolated` (by hand) and `tripped` (by an error of the account) stop.
+ * - `remaining`: the time until the circuit lets a probe through; absent while one runs, and for a circuit that was isolated.
+ * - `retryAfter`: `remaining`, and this call's own share of the spread that keeps waiting calls from coming back at once.
+ * - `cause`: the failure that opened the circuit, if one did.
  *
  * @category policy errors
  * @since 0.1.0
  */
-export class CircuitOpenError extends Schema.TaggedError<CircuitOpenError>()("CircuitOpenError", shared) {
+export class CircuitOpenError extends Schema.TaggedError<CircuitOpenError>()("CircuitOpenError", {
+  ...shared,
+  reason: Schema.optionalKey(Schema.Literals(["open", "probing", "isolated", "tripped"])),
+  remaining: Schema.optionalKey(Schema.DurationFromMillis)
+}) {
+  get verdict(): Verdict {
+    return this.reason === "isolated" || this.reason === "tripped" ? stop : verdictOf(this)
+  }
+}
+
+/**
+ * The local rate limiter had no room: its queue was full, or the wait would have been longer than its `queueTimeout` or the
+ * deadline. Nothing was sent. Retried as `rejected` after `retryAfter`.
+ *
+ * @category policy errors
+ * @since 0.1.0
+ */
+export class RateLimitedLocallyError extends Schema.TaggedError<RateLimitedLocallyError>()("RateLimitedLocallyError", {
+  ...shared,
+  reason: Schema.optionalKey(Schema.Literals(["queueFull", "queueTimeout", "deadline"]))
+}) {
   get verdict(): Verdict {
     return verdictOf(this)
   }
 }
 
 /**
- * The local rate limiter had no room within its queue. Nothing was sent. Retried as `rateLimited` after `retryAfter`.
+ * The local concurrency limit had no room: its queue was full, or a permit took longer than its `queueTimeout`. Nothing was
+ * sent. Retried as `rejected`.
  *
  * @category policy errors
  * @since 0.1.0
  */
-export class RateLimitedLocallyError
-  extends Schema.TaggedError<RateLimitedLocallyError>()("RateLimitedLocallyError", shared)
-{
-  get verdict(): Verdict {
-    return verdictOf(this)
-  }
-}
-
-/**
- * The local concurrency limit had no room within its queue. Nothing was sent. Retried as `overloaded`.
- *
- * @category policy errors
- * @since 0.1.0
- */
-export class ConcurrencyLimitError
-  extends Schema.TaggedError<ConcurrencyLimitError>()("ConcurrencyLimitError", shared)
-{
+export class ConcurrencyLimitError extends Schema.TaggedError<ConcurrencyLimitError>()("ConcurrencyLimitError", {
+  ...shared,
+  reason: Schema.optionalKey(Schema.Literals(["queueFull", "queueTimeout"]))
+}) {
   get verdict(): Verdict {
     return verdictOf(this)
   }

@@ -32,23 +32,64 @@
  *
  * @since 0.1.0
  */
+import type * as Config from "effect/Config"
 import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import type * as Schedule from "effect/Schedule"
+import type { AlertsOptions } from "./Alerts.ts"
 import type { ClaudeError } from "./ClaudeError.ts"
 import * as ClaudeSchedule from "./ClaudeSchedule.ts"
+import { ClaudeService, type ClaudeServiceShape } from "./ClaudeService.ts"
+import { alerts } from "./internal/layer/alerts.ts"
 import { attemptTimeout, type AttemptTimeoutOptions } from "./internal/layer/attemptTimeout.ts"
+import { cache, type CacheOptions } from "./internal/layer/cache.ts"
+import { circuitBreaker, type CircuitBreakerOptions } from "./internal/layer/circuitBreaker.ts"
+import { concurrency, type ConcurrencyOptions } from "./internal/layer/concurrency.ts"
+import { type Controls, controlsOf } from "./internal/layer/controls.ts"
 import { deadline } from "./internal/layer/deadline.ts"
-import { fallback, type FallbackOptions, shouldFallbackByDefault } from "./internal/layer/fallback.ts"
+import { describePolicies, type PolicyDescription } from "./internal/layer/describe.ts"
+import {
+  fallback,
+  type FallbackErrors,
+  type FallbackOptions,
+  type FallbackServices,
+  shouldFallbackByDefault
+} from "./internal/layer/fallback.ts"
+import { hedge, type HedgeOptions } from "./internal/layer/hedge.ts"
 import { type Combinator, combinator } from "./internal/layer/PolicyLayer.ts"
+import { rateLimiter, type RateLimiterOptions } from "./internal/layer/rateLimiter.ts"
 import { retry } from "./internal/layer/retry.ts"
+import { retryBudget, type RetryBudgetOptions } from "./internal/layer/retryBudget.ts"
 import * as pipeline from "./internal/layer/standard.ts"
+import * as fromConfig from "./internal/layer/standardConfig.ts"
 import { telemetry, type TelemetryOptions } from "./internal/layer/telemetry.ts"
 
 export type { AttemptTimeoutOptions } from "./internal/layer/attemptTimeout.ts"
+export type { AnswerCache, CacheOptions } from "./internal/layer/cache.ts"
+export type { CircuitBreakerOptions, CircuitUse, ClaudeCircuitBreaker } from "./internal/layer/circuitBreaker.ts"
 export { CompositionError } from "./internal/layer/composition.ts"
-export type { FallbackOptions, ModelTarget } from "./internal/layer/fallback.ts"
+export type { AdaptiveLimitOptions, ClaudeConcurrency, ConcurrencyOptions } from "./internal/layer/concurrency.ts"
+export type { Controls } from "./internal/layer/controls.ts"
+export type { Described, PolicyDescription } from "./internal/layer/describe.ts"
+export type {
+  Adaptation,
+  CachedTarget,
+  FallbackChain,
+  FallbackErrors,
+  FallbackOptions,
+  FallbackServices,
+  FallbackTarget,
+  HandOffTarget,
+  ModelTarget,
+  ServiceTarget,
+  StaticTarget
+} from "./internal/layer/fallback.ts"
+export type { HedgeOptions } from "./internal/layer/hedge.ts"
 export type { Combinator } from "./internal/layer/PolicyLayer.ts"
-export type { StandardOptions } from "./internal/layer/standard.ts"
+export type { ClaudeRateLimiter, RateLimiterOptions } from "./internal/layer/rateLimiter.ts"
+export type { RetryBudgetOptions, RetryWeightOptions } from "./internal/layer/retryBudget.ts"
+export type { StandardErrors, StandardOptions, StandardServices } from "./internal/layer/standard.ts"
 export type { TelemetryOptions } from "./internal/layer/telemetry.ts"
 
 /**
@@ -103,6 +144,257 @@ export type { TelemetryOptions } from "./internal/layer/telemetry.ts"
 export const withAttemptTimeout = (options: AttemptTimeoutOptions): Combinator => combinator([attemptTimeout(options)])
 
 /**
+ * Opens a circuit when a model is down, so that calls fail at once instead of one by one, and closes it when a probe shows
+ * that the model is back. Adds `CircuitOpenError`.
+ *
+ * **Details**
+ *
+ * One circuit for each model (`key`). It opens after `failures` in a row [5] that are no single burst, or on a `ratio` of failures within a window, and
+ * stays open for `openFor`: a second at first, a fifth of the outage so far then, two seconds at most, or as long as the
+ * server asked. After that one call at a time is let through as a probe; `closeAfter` good ones [2] close it. What speaks of
+ * the service counts: overload, server errors, timeouts, broken connections. A 400, a 401 or a 429 does not, nor does what a
+ * policy of this program rejected.
+ *
+ * Inside `withRetry` and within a deadline, a call waits for the circuit instead of failing, sends nothing meanwhile, and the
+ * waiting calls come back spread out; a `withFallback` further out takes them at once. A stream is judged when it ends; a probe
+ * that is a stream is good as soon as its content begins (`goodProbeAt`), and bad after all if it fails later.
+ *
+ * Token counts have circuits of their own, `<key> (countTokens)`: another endpoint, whose answers say nothing about messages.
+ *
+ * - `probeLease`: how long a probe may take before another one is let through; the longest timeout of a `withAttemptTimeout`
+ *   inside, 2 minutes at least.
+ * - `accountErrors`: whether a spend limit or a disabled customer key opens the circuits of all models at once; `false`. Calls
+ *   rejected by that are not retried.
+ * - `breaker`: an existing breaker, to share circuits between layers.
+ *
+ * `controls(claude).circuitBreaker` has the states, the transitions as a stream, `isolate` and `reset`.
+ * `docs/policies/circuit-breaker.md` has the rest.
+ *
+ * **Example** (Failing fast while the model is down)
+ *
+ * ```ts
+ * import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
+ * import { ClaudeService } from "@effect-claude/client/ClaudeService"
+ * import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
+ * import * as Fault from "@effect-claude/testing/Fault"
+ * import { assert } from "@effect/vitest"
+ * import * as Effect from "effect/Effect"
+ *
+ * const Claude = ClaudeTest.script([Fault.overloaded(), Fault.overloaded()]).pipe(
+ *   ClaudeLayer.withCircuitBreaker({ failures: 2, openFor: "60 seconds", closeAfter: 2 })
+ * )
+ * const program = Effect.gen(function*() {
+ *   const claude = yield* ClaudeService
+ *   const ask = Effect.flip(claude.createMessage({
+ *     model: "claude-sonnet-5-5",
+ *     max_tokens: 100,
+ *     messages: [{ role: "user", content: "Hello" }]
+ *   }))
+ *   return [yield* ask, yield* ask, yield* ask].map(({ _tag }) => _tag)
+ * })
+ *
+ * const tags = await Effect.runPromise(program.pipe(Effect.provide(Claude)))
+ * assert.deepStrictEqual(tags, ["OverloadedError", "OverloadedError", "CircuitOpenError"])
+ * ```
+ *
+ * @category policies
+ * @since 0.1.0
+ */
+export const withCircuitBreaker = (options: CircuitBreakerOptions = {}): Combinator =>
+  combinator([circuitBreaker(options)])
+
+/**
+ * Holds calls back until the rate limits have room for them: requests, input tokens and output tokens a minute, admitted
+ * together. Adds `RateLimitedLocallyError`.
+ *
+ * **Details**
+ *
+ * Without `limits` ten calls go at once and then one a second, until the first response has told the limits in its headers, or
+ * that there are none; from then on it follows the headers of each response. A call reserves what it is estimated to take,
+ * settles with its `usage`, and gives back what it did not take. Cached input is free. A 429 with `retry-after` holds up
+ * everybody of the model, and they come back spread out.
+ *
+ * Calls wait in a `queue` of bounded length [10,000], the oldest call first, interactive ones before those of
+ * `Admission.withPriority("batch")`; a call that cannot have its turn within its `queueTimeout` or its deadline is refused at
+ * once. `controls(claude).rateLimiter` tells the levels. `docs/policies/rate-limiter.md` has all options.
+ *
+ * **Example** (Staying within a limit)
+ *
+ * ```ts
+ * import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
+ * import { ClaudeService } from "@effect-claude/client/ClaudeService"
+ * import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
+ * import * as Reply from "@effect-claude/testing/Reply"
+ * import { assert } from "@effect/vitest"
+ * import * as Effect from "effect/Effect"
+ *
+ * const Claude = ClaudeTest.script([], { after: Reply.text("Hello!") }).pipe(
+ *   ClaudeLayer.withRateLimiter({ limits: { requests: 50, inputTokens: 30_000, outputTokens: 8_000 } })
+ * )
+ * const program = Effect.gen(function*() {
+ *   const claude = yield* ClaudeService
+ *   return yield* claude.createMessage({
+ *     model: "claude-sonnet-5-5",
+ *     max_tokens: 100,
+ *     messages: [{ role: "user", content: "Hello" }]
+ *   })
+ * })
+ *
+ * const message = await Effect.runPromise(program.pipe(Effect.provide(Claude)))
+ * assert.strictEqual(message.stop_reason, "end_turn")
+ * ```
+ *
+ * @category policies
+ * @since 0.1.0
+ */
+export const withRateLimiter = (options: RateLimiterOptions = {}): Combinator => combinator([rateLimiter(options)])
+
+/**
+ * Limits how many calls are in flight at once. Adds `ConcurrencyLimitError`.
+ *
+ * **Details**
+ *
+ * With `permits` the limit is fixed (a bulkhead). Without, it adapts: it grows while calls succeed, and shrinks when the service
+ * is overloaded or the first event comes late, between a minimum and a maximum. One limit for each model (`key`); a stream holds
+ * its permit until it ends. Others wait in a `queue` of bounded length, the oldest call first, for `queueTimeout` at most.
+ * Token counts take no permit.
+ *
+ * - `permits`: a fixed number. Without it the limit adapts, as `adaptive` says: `initial` 20, `minimum` 4, `maximum` 200,
+ *   `decrease` 0.9, `latency` `{ tolerance: 2 }` or `false`. The two exclude each other.
+ * - `queue`: 10,000; `queueTimeout`: none; `batchHandicap`: 30 seconds; `maxKeys`: 1,000; `key`: the model.
+ *
+ * A call that waited is checked again by the circuit breaker outside before it is sent. `docs/policies/concurrency.md` has all options; `controls(claude).concurrency` tells the state.
+ *
+ * **Example** (Allowing two at a time)
+ *
+ * ```ts
+ * import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
+ * import { ClaudeService } from "@effect-claude/client/ClaudeService"
+ * import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
+ * import * as Fault from "@effect-claude/testing/Fault"
+ * import { assert } from "@effect/vitest"
+ * import * as Effect from "effect/Effect"
+ *
+ * const Claude = ClaudeTest.script([], { after: Fault.hang() }).pipe(
+ *   ClaudeLayer.withConcurrency({ permits: 1, queue: 0 })
+ * )
+ * const program = Effect.gen(function*() {
+ *   const claude = yield* ClaudeService
+ *   return yield* claude.createMessage({
+ *     model: "claude-sonnet-5-5",
+ *     max_tokens: 100,
+ *     messages: [{ role: "user", content: "Hello" }]
+ *   })
+ * })
+ *
+ * const error = await Effect.runPromise(
+ *   Effect.flip(Effect.raceFirst(program, program)).pipe(Effect.provide(Claude))
+ * )
+ * assert.strictEqual(error._tag, "ConcurrencyLimitError")
+ * ```
+ *
+ * @category policies
+ * @since 0.1.0
+ */
+export const withConcurrency = (options: ConcurrencyOptions = {}): Combinator => combinator([concurrency(options)])
+
+/**
+ * Makes the retries and hedges inside pay from one bucket, so that an outage is not answered with a multiple of the load. Adds
+ * `RetryBudgetExhaustedError`, whose `cause` is the failure that would have been retried.
+ *
+ * **Details**
+ *
+ * - `capacity`: how much the bucket holds; 500.
+ * - `costs`: what a retry costs by the kind of failure; 5 for rate limits and overload, 14 for the rest, nothing for what was
+ *   never sent. A retry that leads to success is refunded, and a call that succeeds at once adds 1.
+ * - `refill`: what comes back by itself; nothing.
+ * - `weight`: multiplies the cost by the estimated input tokens over 10,000, at least 1; `false` switches it off.
+ * - `budget`: an existing budget, to share it between layers.
+ *
+ * The capacity and the costs are those of the AWS SDKs' standard mode. `controls(claude).retryBudget` tells the level.
+ *
+ * **Example** (Giving up when nothing helps)
+ *
+ * ```ts
+ * import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
+ * import { ClaudeService } from "@effect-claude/client/ClaudeService"
+ * import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
+ * import * as Fault from "@effect-claude/testing/Fault"
+ * import { assert } from "@effect/vitest"
+ * import * as Effect from "effect/Effect"
+ * import * as Schedule from "effect/Schedule"
+ *
+ * const Claude = ClaudeTest.script([], { after: Fault.overloaded() }).pipe(
+ *   ClaudeLayer.withRetry(Schedule.recurs(10)),
+ *   ClaudeLayer.withRetryBudget({ capacity: 20 })
+ * )
+ * const program = Effect.gen(function*() {
+ *   const claude = yield* ClaudeService
+ *   return yield* claude.createMessage({
+ *     model: "claude-sonnet-5-5",
+ *     max_tokens: 100,
+ *     messages: [{ role: "user", content: "Hello" }]
+ *   })
+ * })
+ *
+ * const error = await Effect.runPromise(program.pipe(Effect.flip, Effect.provide(Claude)))
+ * assert.strictEqual(error._tag, "RetryBudgetExhaustedError")
+ * ```
+ *
+ * @category policies
+ * @since 0.1.0
+ */
+export const withRetryBudget = (options: RetryBudgetOptions = {}): Combinator => combinator([retryBudget(options)])
+
+/**
+ * Sends a second request when the first one is slow to begin, and takes the answer that comes first. For the slow tail; it is
+ * no retry: a failure before the delay is the call's, later the request that still runs is waited for.
+ *
+ * **Details**
+ *
+ * - `delay`: when to send it: a duration, or a `quantile` of the times seen so far; `{ quantile: 0.95, minimumSamples: 50,
+ *   window: 200 }`. With a quantile no more than `1 - quantile` of the calls are hedged. Times are kept for each model, streams
+ *   and messages apart.
+ * - `max`: how many more requests a call may send; 1.
+ * - `hedgeWhen`: which requests may be sent twice. By default none whose tools run at the API (code execution, MCP servers),
+ *   since what a tool did cannot be taken back, and none with a `thread`, which can be continued only once.
+ *
+ * The loser is cancelled, and what it used is in its `HedgeLost` event. Hedges draw on the `withRetryBudget` around. A stream is
+ * hedged until its first content. Token counts are not hedged. Put it inside `withRetry`.
+ *
+ * **Example** (Not waiting for the slow one)
+ *
+ * ```ts
+ * import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
+ * import { ClaudeService } from "@effect-claude/client/ClaudeService"
+ * import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
+ * import * as Fault from "@effect-claude/testing/Fault"
+ * import * as Reply from "@effect-claude/testing/Reply"
+ * import { assert } from "@effect/vitest"
+ * import * as Effect from "effect/Effect"
+ *
+ * const Claude = ClaudeTest.script([Fault.hang(), Reply.text("Hello!")]).pipe(
+ *   ClaudeLayer.withHedge({ delay: "10 millis" })
+ * )
+ * const program = Effect.gen(function*() {
+ *   const claude = yield* ClaudeService
+ *   return yield* claude.createMessage({
+ *     model: "claude-sonnet-5-5",
+ *     max_tokens: 100,
+ *     messages: [{ role: "user", content: "Hello" }]
+ *   })
+ * })
+ *
+ * const message = await Effect.runPromise(program.pipe(Effect.provide(Claude)))
+ * assert.strictEqual(message.stop_reason, "end_turn")
+ * ```
+ *
+ * @category policies
+ * @since 0.1.0
+ */
+export const withHedge = (options: HedgeOptions = {}): Combinator => combinator([hedge(options)])
+
+/**
  * Retries a call by a schedule; `ClaudeSchedule.standard` by default. Fails with the last error when the schedule ends.
  *
  * **Details**
@@ -150,22 +442,34 @@ export const withRetry = (
 ): Combinator => combinator([retry(schedule)])
 
 /**
- * Asks other models, and at last the program itself, when a call fails.
+ * Asks others when a call fails: other models, other services, a cache, and at last the program itself or whomever it hands
+ * the request to.
  *
  * **Details**
  *
- * - `models`: asked in order, with the same request; a name, or a name with `adapt`, which changes the request for it and is
- *   called when its turn comes. The model that was asked for is skipped.
+ * - `models`: asked in order; a name, or a name with `adapt`, which changes the request for it and is called when its turn
+ *   comes. A model that was asked already is left out.
+ * - `targets`: asked next, in order. A model as above; `{ name, layer }`, another `ClaudeService`, asked for the same model
+ *   unless it has a `model`; `{ cached: true }`, the last good answer of a `withCache` outside; `{ answer }`; `{ handOff }`, an
+ *   effect that answers, such as putting the request in a queue.
  * - `answer`: makes the last answer, a text or a whole message, from the request and the last error.
- * - `shouldFallback`: which errors fall through. By default what retries did not mend (every `Retry` verdict), an open
- *   circuit, an exhausted retry budget, a spend limit, and a deadline inside the fallback ({@link shouldFallback}); never a
- *   400 or 401.
+ * - `shouldFallback`: which errors fall through, a predicate or a list of tags. By default what retries did not mend (every
+ *   `Retry` verdict) or the service did not want retried (overload, server errors, timeouts, rate limits), an open circuit, an
+ *   exhausted retry budget, a spend limit, and a deadline inside the fallback ({@link shouldFallback}); never a 400 or 401.
+ * - `refusal`, `contextOverflow`: chains of their own for these two, with the same `models`, `targets` and `answer`. They act on
+ *   the error and on an answer that stopped for that reason, for a stream as long as no content was emitted. When the whole
+ *   chain refuses, the last refusal is the answer.
  *
- * At least one of `models` and `answer` is needed. `AnswerInfo.of(message)` says who answered and why the others did not.
+ * At least one target is needed. The layer of a service is built once, with this one; its errors and needs are in the type.
+ * A request is adapted to what the model is known to do (`ModelCapabilities`, `capabilities` on the target), and a target that
+ * cannot take it is skipped. `AnswerInfo.of(message)` says who answered, why the others did not, and what was adapted. Headers
+ * of the call that may hold a credential do not go to another service.
+ *
  * A stream changes its source only while no content was emitted. Token counts never fall back.
  *
- * Belongs outside of `withRetry`, so that every model has its own attempts. A `withDeadline` around it ends the whole call,
- * fallback included; one inside is each model's own.
+ * Belongs outside of `withRetry`, so that every model has its own attempts, and of `withCircuitBreaker`: a circuit that is open
+ * costs no time while another target is left. A `withDeadline` around it ends the whole call, fallback included; one inside is
+ * each target's own.
  *
  * **Example** (Answering anyway)
  *
@@ -202,7 +506,9 @@ export const withRetry = (
  * @category policies
  * @since 0.1.0
  */
-export const withFallback = (options: FallbackOptions): Combinator => combinator([fallback(options)])
+export const withFallback = <const Options extends FallbackOptions<unknown, unknown>>(
+  options: Options
+): Combinator<FallbackErrors<Options>, FallbackServices<Options>> => combinator([fallback(options)])
 
 /**
  * Which errors fall through to the next target unless `withFallback` is told otherwise.
@@ -270,15 +576,87 @@ export const shouldFallback: (error: ClaudeError) => boolean = shouldFallbackByD
 export const withDeadline = (duration: Duration.Input): Combinator => combinator([deadline(duration)])
 
 /**
- * Makes calls visible: a span for each, with a child for each attempt, and one structured log line for each failure.
+ * Keeps the last good answer to each request, and gives it when a call fails. On request it also answers without asking,
+ * and sends identical requests that are in flight once.
+ *
+ * **Details**
+ *
+ * - `staleFor`: how old an answer may be to stand in for a failure; 1 day.
+ * - `freshFor`: how old an answer may be to be given without asking; zero, so the model is always asked.
+ * - `coalesce`: whether a call joins an identical one in flight; `false`. A caller that leaves fails no other, and the
+ *   request is cancelled when nobody waits for it any more. A stream is replayed to whoever joins late.
+ * - `shouldServeStale`: which errors an answer stands in for; {@link shouldFallback}.
+ * - `shouldStore`: which good answers to keep; all. Failures, refusals, truncated and empty answers, paused turns, and
+ *   answers of anybody but the model that was asked for are never kept.
+ * - `ignore`: fields of the request that are not to tell two of them apart, such as `metadata`; none.
+ * - `capacity`, `maxSize`: how many answers, and how many characters of them, are held in memory; 1,000 and 64 million.
+ * - `store`: makes another store, of `PersistedCacheStore` or of one's own; memory. It can fail no call.
+ * - `storeTimeout`: how long a call waits for the store, each time; 250 ms.
+ *
+ * Requests are the same if they differ in nothing but `stream` and the order of names (`RequestKey.make`); messages and
+ * streams share answers. `AnswerInfo.of(message).source` is `Cached`, with the age, and `passedOver` has the failure. A
+ * request that names a container or a thread is left alone. Token counts are not cached.
+ *
+ * Put it around `withDeadline`, so that it can answer for a missed one, and outside of `withRetry` and `withFallback`; a
+ * fallback inside can name it as a target (`{ cached: true }`).
+ *
+ * **Gotchas**
+ *
+ * Answers are personal data and are stored in plain text; questions are stored as a hash only. A stored `tool_use` is
+ * given again like any answer, with the ids it had.
+ *
+ * **Example** (Answering through an outage)
+ *
+ * ```ts
+ * import * as AnswerInfo from "@effect-claude/client/AnswerInfo"
+ * import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
+ * import { ClaudeService } from "@effect-claude/client/ClaudeService"
+ * import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
+ * import * as Fault from "@effect-claude/testing/Fault"
+ * import * as Reply from "@effect-claude/testing/Reply"
+ * import { assert } from "@effect/vitest"
+ * import * as Effect from "effect/Effect"
+ *
+ * const Claude = ClaudeTest.script([Reply.text("Hello!"), Fault.overloaded()]).pipe(ClaudeLayer.withCache())
+ * const program = Effect.gen(function*() {
+ *   const claude = yield* ClaudeService
+ *   const ask = claude.createMessage({
+ *     model: "claude-sonnet-5-5",
+ *     max_tokens: 100,
+ *     messages: [{ role: "user", content: "Hello" }]
+ *   })
+ *   yield* ask
+ *   return AnswerInfo.of(yield* ask)
+ * })
+ *
+ * const info = await Effect.runPromise(Effect.provide(program, Claude))
+ * assert.strictEqual(info.source._tag, "Cached")
+ * assert.strictEqual(info.passedOver[0]?.error?._tag, "OverloadedError")
+ * ```
+ *
+ * @category policies
+ * @since 0.1.0
+ */
+export const withCache = <E = never, R = never>(options: CacheOptions<E, R> = {}): Combinator<E, R> =>
+  combinator([cache(options)])
+
+/**
+ * Makes calls visible: a span for each, with a child for each request that was sent, one structured log line for each failure,
+ * metrics, and events for whoever watches `ClaudeEvents`.
  *
  * **Details**
  *
  * Put it outermost. Spans carry the GenAI attributes of OpenTelemetry (`gen_ai.request.model`, `gen_ai.usage.input_tokens`,
- * ...) and `error.type`, `claude.request_id`, `claude.attempt`, `claude.verdict`. A log line, at warning level for what may be
- * retried and at error level for what may not, has `error` (the tag), `request_id`, `attempt`, `model`, `status`,
- * `error_code`, `verdict`, `retry_after_ms` and the first 200 characters of the message. Neither holds text of a prompt or
- * an answer. A failure is logged once, however many layers it passes. `spans` and `logs` switch each off.
+ * ...) and who answered and why others did not; a request's span has its `claude.attempt`, the wait before it, and `error.type` and
+ * `claude.verdict` if it failed. A log line, at warning level for what may be retried and at error level for what may not, has
+ * `error` (the tag), `request_id`, `attempt`, `model`, `status`, `error_code`, `verdict`, `retry_after_ms` and the first 200 characters of
+ * the message. None of them holds text of a prompt or an answer. A failure is logged once, however many layers it passes, and
+ * that a policy turned a call away only if the call ends with it. `ClaudeMetrics` lists the metrics. `docs/policies/telemetry.md`
+ * has all of it in tables.
+ *
+ * - `spans`: `true`. Nothing is spent on them while the program runs with Effect's own tracer, which gives them to nobody.
+ * - `logs`: `true`.
+ * - `metrics`: `true`.
  *
  * **Example** (Seeing what happened)
  *
@@ -320,6 +698,52 @@ export const withDeadline = (duration: Duration.Input): Combinator => combinator
 export const withTelemetry = (options: TelemetryOptions = {}): Combinator => combinator([telemetry(options)])
 
 /**
+ * Tells somebody when calls go wrong more than they should: a low success rate, a high error rate, many rate limits, and at once
+ * an authentication, billing or spend-limit error.
+ *
+ * **Details**
+ *
+ * `Alerts` describes the alerts, and `AlertsOptions` when they are given. Put it outermost, so that the success rate is that of
+ * the program's calls; it needs no `withTelemetry`. `onAlert` runs on a fiber of the layer's own, so that it neither slows a call
+ * down nor fails one. Windows are counted on the clock that only moves forward.
+ *
+ * **Example** (Paging on call)
+ *
+ * ```ts
+ * import type * as Alerts from "@effect-claude/client/Alerts"
+ * import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
+ * import { ClaudeService } from "@effect-claude/client/ClaudeService"
+ * import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
+ * import * as Fault from "@effect-claude/testing/Fault"
+ * import { assert } from "@effect/vitest"
+ * import * as Deferred from "effect/Deferred"
+ * import * as Effect from "effect/Effect"
+ *
+ * const paged = Deferred.makeUnsafe<Alerts.Alert>()
+ * const Claude = ClaudeTest.script([Fault.authentication()]).pipe(
+ *   ClaudeLayer.withAlerts({ onAlert: (alert) => Deferred.succeed(paged, alert), rateLimits: { above: 100 } })
+ * )
+ * const program = Effect.gen(function*() {
+ *   const claude = yield* ClaudeService
+ *   yield* Effect.ignore(claude.createMessage({
+ *     model: "claude-sonnet-5-5",
+ *     max_tokens: 100,
+ *     messages: [{ role: "user", content: "Hello" }]
+ *   }))
+ *   return yield* Deferred.await(paged)
+ * })
+ *
+ * const alert = await Effect.runPromise(program.pipe(Effect.provide(Claude)))
+ * assert.strictEqual(alert._tag, "ErrorSeen")
+ * ```
+ *
+ * @category policies
+ * @since 0.1.0
+ */
+export const withAlerts = <E = never, R = never>(options: AlertsOptions<E, R>): Combinator<never, R> =>
+  combinator([alerts(options)])
+
+/**
  * The timeouts that {@link standard} starts from, for answers that take long: 30 s to the first event, 60 s of silence,
  * 120 s for an answer that is not streamed, 10 minutes for one that is.
  *
@@ -337,19 +761,25 @@ export const longGeneration: AttemptTimeoutOptions = pipeline.longGeneration
 export const shortQuestion: AttemptTimeoutOptions = pipeline.shortQuestion
 
 /**
- * The whole pipeline in the order that works, outermost first: telemetry, deadline, fallback, retry, attempt timeouts.
+ * The whole pipeline in the order that works, outermost first: alerts, telemetry, static answer, cache, deadline, fallback,
+ * retry budget, retry, hedge, circuit breaker, rate limiter, concurrency, attempt timeouts.
  *
  * **Details**
  *
  * - `deadline`: 10 minutes.
  * - `retry`: `ClaudeSchedule.standard`.
+ * - `retryBudget`, `circuitBreaker`, `rateLimiter`, `concurrency`: with the defaults of {@link withRetryBudget},
+ *   {@link withCircuitBreaker}, {@link withRateLimiter} and {@link withConcurrency}. A probe keeps its place for as long as an
+ *   attempt may take.
  * - `attemptTimeout`: {@link longGeneration}; what is given replaces single values. Those not given shrink with the
  *   deadline, so that an attempt that hangs takes half of it at most and leaves time for another.
- * - `fallback`: none, since only the program knows what may answer in its place. Its `models` are asked within the
+ * - `fallback`: none, since only the program knows what may answer in its place. Its targets are asked within the
  *   deadline; its `answer` is there for a missed deadline too.
- * - `telemetry`: spans and logs.
+ * - `hedge`, `cache`: none. The first costs requests, the second keeps answers; both are for the program to want.
+ * - `telemetry`: spans, logs and metrics.
+ * - `alerts`: none, since only the program knows whom to tell.
  *
- * Each can be switched off with `false`.
+ * Each can be switched off with `false`. {@link standardConfig} reads them from the environment too.
  *
  * **Example** (Using it with a deadline of one's own)
  *
@@ -365,4 +795,135 @@ export const shortQuestion: AttemptTimeoutOptions = pipeline.shortQuestion
  * @category pipelines
  * @since 0.1.0
  */
-export const standard = (options: pipeline.StandardOptions = {}): Combinator => combinator(pipeline.standard(options))
+export const standard: {
+  (): Combinator
+  <const Options extends pipeline.StandardOptions<unknown, unknown>>(
+    options: Options
+  ): Combinator<pipeline.StandardErrors<Options>, pipeline.StandardServices<Options>>
+} = (options: pipeline.StandardOptions = {}): Combinator => combinator(pipeline.standard(options))
+
+/**
+ * The pipeline of {@link standard}, with what the environment says over its options. Adds `ConfigError`, which names the
+ * variable and what it may be.
+ *
+ * **Details**
+ *
+ * Read through `Config`; a blank variable counts as not set. Durations are such as `30 seconds`, `off` leaves a part out.
+ *
+ * | variable | what it sets |
+ * | --- | --- |
+ * | `CLAUDE_DEADLINE` | duration, `off` |
+ * | `CLAUDE_ATTEMPT_TIMEOUT` | duration of an answer that is not streamed, `off` for all timeouts |
+ * | `CLAUDE_FIRST_EVENT_TIMEOUT`, `CLAUDE_IDLE_TIMEOUT`, `CLAUDE_STREAM_TIMEOUT` | duration |
+ * | `CLAUDE_RETRY_ATTEMPTS` | count, `off` |
+ * | `CLAUDE_RETRY_MAX_WAIT` | duration |
+ * | `CLAUDE_RETRY_BUDGET` | capacity, `off` |
+ * | `CLAUDE_HEDGE` | `on`, a fixed delay, `off` |
+ * | `CLAUDE_CIRCUIT_BREAKER` | `on`, `off` |
+ * | `CLAUDE_CIRCUIT_FAILURES` | count |
+ * | `CLAUDE_CIRCUIT_OPEN_FOR` | duration |
+ * | `CLAUDE_RATE_LIMITER` | `on`, `off` |
+ * | `CLAUDE_RATE_LIMIT_REQUESTS`, `CLAUDE_RATE_LIMIT_INPUT_TOKENS`, `CLAUDE_RATE_LIMIT_OUTPUT_TOKENS` | count a minute |
+ * | `CLAUDE_CONCURRENCY` | permits, `adaptive`, `off` |
+ * | `CLAUDE_FALLBACK_MODELS` | names with commas between them, `off` |
+ * | `CLAUDE_CACHE_STALE_FOR` | duration, `off` |
+ * | `CLAUDE_TELEMETRY` | `on`, `off` |
+ *
+ * **Example** (Changing the deadline without a build)
+ *
+ * ```ts
+ * import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
+ * import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
+ * import { assert } from "@effect/vitest"
+ * import * as ConfigProvider from "effect/ConfigProvider"
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ *
+ * const environment = ConfigProvider.layer(ConfigProvider.fromUnknown({ CLAUDE_DEADLINE: "45 seconds" }))
+ * const Claude = ClaudeTest.script([]).pipe(
+ *   ClaudeLayer.standardConfig({ deadline: "2 minutes" }),
+ *   Layer.provide(environment)
+ * )
+ *
+ * const parts = await Effect.runPromise(Effect.provide(ClaudeLayer.describe, Claude))
+ * assert.deepStrictEqual(parts.find(({ policy }) => policy === "deadline"), {
+ *   policy: "deadline",
+ *   options: { duration: "45s" }
+ * })
+ * ```
+ *
+ * @category pipelines
+ * @since 0.1.0
+ */
+export const standardConfig: {
+  (): Combinator<Config.ConfigError>
+  <const Options extends pipeline.StandardOptions<unknown, unknown>>(
+    options: Options
+  ): Combinator<Config.ConfigError | pipeline.StandardErrors<Options>, pipeline.StandardServices<Options>>
+} = (options: pipeline.StandardOptions = {}): Combinator<Config.ConfigError> => (base) =>
+  Layer.unwrap(Effect.map(fromConfig.standardConfig(options), (parts) => combinator(parts)(base)))
+
+/**
+ * What the service in the context is made of, as data: its policies, outermost first, with their options. For tests and logs.
+ *
+ * **Details**
+ *
+ * Durations are text (`2m`), a schedule of this toolkit is its options, and what has no form as data, such as a function, is
+ * `"custom"`. Policies of a service that is none of ours are not known.
+ *
+ * **Example** (Testing what a layer is made of)
+ *
+ * ```ts
+ * import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
+ * import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
+ * import { assert } from "@effect/vitest"
+ * import * as Effect from "effect/Effect"
+ *
+ * const Claude = ClaudeTest.script([]).pipe(ClaudeLayer.withRetry(), ClaudeLayer.withDeadline("2 minutes"))
+ *
+ * assert.deepStrictEqual(await Effect.runPromise(ClaudeLayer.describe.pipe(Effect.provide(Claude))), [
+ *   { policy: "deadline", options: { duration: "2m" } },
+ *   { policy: "retry", options: { schedule: { kinds: { timeout: { attempts: 2 } } } } }
+ * ])
+ * ```
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const describe: Effect.Effect<ReadonlyArray<PolicyDescription>, never, ClaudeService> = Effect.map(
+  ClaudeService,
+  describePolicies
+)
+
+/**
+ * What the policies around a service can be read and set by, each if the service has that policy; of two of a kind, the outer
+ * one.
+ *
+ * **Example** (Isolating a model by hand)
+ *
+ * ```ts
+ * import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
+ * import { ClaudeService } from "@effect-claude/client/ClaudeService"
+ * import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
+ * import { assert } from "@effect/vitest"
+ * import * as Effect from "effect/Effect"
+ *
+ * const Claude = ClaudeTest.script([]).pipe(ClaudeLayer.standard())
+ * const program = Effect.gen(function*() {
+ *   const claude = yield* ClaudeService
+ *   yield* ClaudeLayer.controls(claude).circuitBreaker?.isolate("claude-sonnet-5-5") ?? Effect.void
+ *   return yield* Effect.flip(claude.createMessage({
+ *     model: "claude-sonnet-5-5",
+ *     max_tokens: 100,
+ *     messages: [{ role: "user", content: "Hello" }]
+ *   }))
+ * })
+ *
+ * const error = await Effect.runPromise(program.pipe(Effect.provide(Claude)))
+ * assert.strictEqual(error._tag, "CircuitOpenError")
+ * ```
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const controls: (service: ClaudeServiceShape) => Controls = controlsOf

@@ -78,7 +78,8 @@ export interface CallOptions {
 }
 
 /**
- * A policy that a service is wrapped in: its name and its options, for tests, logs and the check of compositions.
+ * A policy that a service is wrapped in: its name and its options, for tests, logs and the check of compositions, and what
+ * it can be read and set by, if it holds a state. `ClaudeLayer.controls` gives that with its type.
  *
  * @category models
  * @since 0.1.0
@@ -86,6 +87,7 @@ export interface CallOptions {
 export interface Policy {
   readonly name: string
   readonly options: Readonly<Record<string, unknown>>
+  readonly control?: unknown
 }
 
 /**

@@ -3,15 +3,21 @@
  *
  * @since 0.1.0
  */
+export * as Alerts from "./Alerts.ts"
 export * as AnswerInfo from "./AnswerInfo.ts"
 export * as AnthropicClient from "./AnthropicClient.ts"
 export * as Classification from "./Classification.ts"
 export * from "./ClaudeError.ts"
+export * as ClaudeEvents from "./ClaudeEvents.ts"
 export * as ClaudeLayer from "./ClaudeLayer.ts"
+export * as ClaudeMetrics from "./ClaudeMetrics.ts"
 export * as ClaudeSchedule from "./ClaudeSchedule.ts"
 export * from "./ClaudeService.ts"
 export * as MessageEvents from "./MessageEvents.ts"
+export * as ModelCapabilities from "./ModelCapabilities.ts"
 export * as Models from "./Models.ts"
 export * as RateLimits from "./RateLimits.ts"
 export * as RequestCheck from "./RequestCheck.ts"
+export * as RequestKey from "./RequestKey.ts"
 export * as SdkFailure from "./SdkFailure.ts"
+export * as TokenEstimate from "./TokenEstimate.ts"

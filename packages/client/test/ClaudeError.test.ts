@@ -188,9 +188,9 @@ describe("the verdict of an error that is made by hand", () => {
     RefusalError: "Stop",
     OutputTruncatedError: "Stop",
     OutputInvalidError: "Stop",
-    CircuitOpenError: "overloaded",
-    RateLimitedLocallyError: "rateLimited",
-    ConcurrencyLimitError: "overloaded",
+    CircuitOpenError: "rejected",
+    RateLimitedLocallyError: "rejected",
+    ConcurrencyLimitError: "rejected",
     RetryBudgetExhaustedError: "Stop",
     DeadlineExceededError: "Stop"
   }

@@ -1,8 +1,15 @@
+import type { Message } from "@anthropic-ai/sdk/resources/messages/messages"
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import type * as Option from "effect/Option"
 import type * as Stream from "effect/Stream"
 import type { ClaudeError } from "../ClaudeError.ts"
+import type { CallEvent } from "../ClaudeEvents.ts"
+import type { CallOptions, MessageRequest } from "../ClaudeService.ts"
 import type { MessageEvent } from "../MessageEvents.ts"
+import type { Meter } from "./telemetry/Meter.ts"
 
 /**
  * The last failure of an attempt within a call. A deadline layer opens the record and tells it in its own error; the layer
@@ -18,25 +25,80 @@ export const LastFailure = Context.Reference<FailureRecord | undefined>("@effect
 })
 
 /**
- * What wraps each attempt of a call: set by the telemetry layer outside, applied by the layer that owns the attempts, so
- * that a span of the call can have a child for each attempt wherever the two stand.
+ * What watches each attempt of a call: set by the telemetry layer outside, applied where an attempt begins, so that a span of
+ * the call can have a child for each attempt wherever the two stand. The innermost telemetry layer watches.
  */
 export interface AttemptObserver {
   readonly effect: <A>(
-    attempt: number,
+    fiber: Fiber.Fiber<unknown, unknown>,
     model: string,
     effect: Effect.Effect<A, ClaudeError>
   ) => Effect.Effect<A, ClaudeError>
   readonly stream: (
-    attempt: number,
+    fiber: Fiber.Fiber<unknown, unknown>,
     model: string,
     stream: Stream.Stream<MessageEvent, ClaudeError>
   ) => Stream.Stream<MessageEvent, ClaudeError>
-  /** What has been logged of the call already. */
-  readonly logged: WeakSet<ClaudeError>
+  /** What keeps the metrics of this layer, or of one around it: a layer inside does not count a call again. */
+  readonly meter: Meter | undefined
+  /** Publishes an event of the call, unless there is no hub to publish to. A layer inside leaves it to this one. */
+  readonly publish: ((event: CallEvent) => void) | undefined
+  /** Hears of each attempt, those that a layer inside watches too. */
+  readonly noteAttempt: () => void
+  /** Whether this failure has been logged, or counted, already; from now on it has. */
+  readonly logsFirst: (error: ClaudeError) => boolean
+  readonly countsFirst: (error: ClaudeError) => boolean
 }
 
 export const CurrentAttemptObserver = Context.Reference<AttemptObserver | undefined>(
   "@effect-claude/client/internal/CurrentAttemptObserver",
+  { defaultValue: () => undefined }
+)
+
+/**
+ * Hears how each attempt ended: with nothing, or with an error. Set by the alerts. Attempts that were interrupted are left out,
+ * and those for which nothing was sent.
+ */
+export type AttemptListener = (fiber: Fiber.Fiber<unknown, unknown>, error: ClaudeError | undefined) => void
+
+export const CurrentAttemptListener = Context.Reference<AttemptListener | undefined>(
+  "@effect-claude/client/internal/CurrentAttemptListener",
+  { defaultValue: () => undefined }
+)
+
+/**
+ * What a policy that makes calls wait runs before it lets one through that had to: the circuit may have opened meanwhile.
+ * Failing gives back what was taken. Set by the circuit breaker, for what is inside of it.
+ */
+export const CurrentGate = Context.Reference<Effect.Effect<void, ClaudeError> | undefined>(
+  "@effect-claude/client/internal/CurrentGate",
+  { defaultValue: () => undefined }
+)
+
+/**
+ * Whether somebody further out would rather ask another target than have this one waited for: then what a policy turned
+ * away fails at once. Set by the fallback, for all of its targets but the last.
+ */
+export const RejectionsFallThrough = Context.Reference<boolean>(
+  "@effect-claude/client/internal/RejectionsFallThrough",
+  { defaultValue: () => false }
+)
+
+/** A good answer from before, and how old it is. */
+export interface CachedAnswer {
+  readonly message: Message
+  readonly age: Duration.Duration
+}
+
+/** Where the last good answer to a request may be found; set by the cache, for a fallback inside of it. */
+export interface AnswerLookup {
+  readonly lookup: (
+    request: MessageRequest,
+    call: CallOptions | undefined
+  ) => Effect.Effect<Option.Option<CachedAnswer>>
+}
+
+export const CurrentAnswerCache = Context.Reference<AnswerLookup | undefined>(
+  "@effect-claude/client/internal/CurrentAnswerCache",
   { defaultValue: () => undefined }
 )

@@ -1,9 +1,13 @@
 import * as Predicate from "effect/Predicate"
 
+// Not `Predicate.hasProperty`, which looks at how it was called each time: a call reads a dozen properties of its request.
+const has = (value: unknown, key: string): value is Readonly<Record<string, unknown>> =>
+  Predicate.isObjectKeyword(value) && key in value
+
 /** A property of a value that somebody threw: absent where reading it throws. */
 export const property = (value: unknown, key: string): unknown => {
   try {
-    return Predicate.hasProperty(value, key) ? value[key] : undefined
+    return has(value, key) ? value[key] : undefined
   } catch {
     return undefined
   }

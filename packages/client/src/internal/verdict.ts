@@ -25,9 +25,9 @@ const defaults = {
   RefusalError: "stop",
   OutputTruncatedError: "stop",
   OutputInvalidError: "stop",
-  CircuitOpenError: "overloaded",
-  RateLimitedLocallyError: "rateLimited",
-  ConcurrencyLimitError: "overloaded",
+  CircuitOpenError: "rejected",
+  RateLimitedLocallyError: "rejected",
+  ConcurrencyLimitError: "rejected",
   RetryBudgetExhaustedError: "stop",
   DeadlineExceededError: "stop"
 } satisfies Record<string, Verdict.RetryKind | "stop">

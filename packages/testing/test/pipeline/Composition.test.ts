@@ -26,12 +26,49 @@ const names = (layer: Layer.Layer<ClaudeService>) =>
   Effect.map(build(layer), (exit) => Exit.isSuccess(exit) ? exit.value.policies?.map(({ name }) => name) : undefined)
 
 describe("the order of a pipeline", () => {
-  it.effect("standard() is telemetry, deadline, fallback, retry, attempt timeouts", () =>
+  const inner = [
+    "deadline",
+    "retryBudget",
+    "retry",
+    "circuitBreaker",
+    "rateLimiter",
+    "concurrency",
+    "attemptTimeout"
+  ]
+  const withFallback = ["deadline", "fallback", ...inner.slice(1)]
+
+  it.effect("standard() is what design and docs say", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual(
         yield* names(base().pipe(ClaudeLayer.standard({ fallback: { models: ["claude-haiku-5-5"] } }))),
-        ["telemetry", "deadline", "fallback", "retry", "attemptTimeout"]
+        ["telemetry", ...withFallback]
       )
+    }))
+
+  it.effect("standard() with every part", () =>
+    Effect.gen(function*() {
+      const layer = base().pipe(ClaudeLayer.standard({
+        alerts: { onAlert: () => Effect.void },
+        cache: {},
+        hedge: {},
+        fallback: { models: ["claude-haiku-5-5"], answer: () => "busy" }
+      }))
+      assert.deepStrictEqual(yield* names(layer), [
+        "alerts",
+        "telemetry",
+        "fallback",
+        "cache",
+        "deadline",
+        "fallback",
+        "retryBudget",
+        "retry",
+        "hedge",
+        "circuitBreaker",
+        "rateLimiter",
+        "concurrency",
+        "attemptTimeout"
+      ])
+      assert.strictEqual((yield* using(createMessage, layer)).stop_reason, "end_turn")
     }))
 
   it.effect("a static answer stands outside of the deadline, the models inside", () =>
@@ -39,11 +76,20 @@ describe("the order of a pipeline", () => {
       const answer = () => "busy"
       assert.deepStrictEqual(
         yield* names(base().pipe(ClaudeLayer.standard({ fallback: { models: ["claude-haiku-5-5"], answer } }))),
-        ["telemetry", "fallback", "deadline", "fallback", "retry", "attemptTimeout"]
+        ["telemetry", "fallback", ...withFallback]
       )
       assert.deepStrictEqual(
         yield* names(base().pipe(ClaudeLayer.standard({ fallback: { answer } }))),
-        ["telemetry", "fallback", "deadline", "retry", "attemptTimeout"]
+        ["telemetry", "fallback", ...inner]
+      )
+    }))
+
+  it.effect("without a deadline the static answer is needed once", () =>
+    Effect.gen(function*() {
+      const fallback = { models: ["claude-haiku-5-5"], answer: () => "busy" }
+      assert.deepStrictEqual(
+        yield* names(base().pipe(ClaudeLayer.standard({ deadline: false, fallback }))),
+        ["telemetry", ...withFallback.slice(1)]
       )
     }))
 
@@ -61,10 +107,25 @@ describe("the order of a pipeline", () => {
 
   it.effect("each part can be switched off, all of them too", () =>
     Effect.gen(function*() {
-      const off = { attemptTimeout: false, retry: false, fallback: false, deadline: false, telemetry: false } as const
+      const off = {
+        alerts: false,
+        attemptTimeout: false,
+        cache: false,
+        circuitBreaker: false,
+        concurrency: false,
+        deadline: false,
+        fallback: false,
+        hedge: false,
+        rateLimiter: false,
+        retry: false,
+        retryBudget: false,
+        telemetry: false
+      } as const
       assert.deepStrictEqual(yield* names(base().pipe(ClaudeLayer.standard(off))), [])
       const { deadline: _, ...withDeadline } = off
       assert.deepStrictEqual(yield* names(base().pipe(ClaudeLayer.standard(withDeadline))), ["deadline"])
+      const { retryBudget: _budget, ...withBudget } = off
+      assert.deepStrictEqual(yield* names(base().pipe(ClaudeLayer.standard(withBudget))), [], "a budget for nothing")
     }))
 
   it.effect("keeps what else the base provides, and two pipelines over two bases stay apart", () =>
@@ -135,6 +196,110 @@ describe("compositions that cannot work", () => {
       assert.include(error.message, "use withDeadline")
     }))
 
+  const refused: ReadonlyArray<
+    readonly [string, ClaudeLayer.Combinator, ClaudeLayer.Combinator, ReadonlyArray<string>]
+  > = [
+    ["a hedge around a hedge", ClaudeLayer.withHedge(), ClaudeLayer.withHedge(), ["withHedge around another", `"max"`]],
+    ["a hedge around a retry", ClaudeLayer.withRetry(), ClaudeLayer.withHedge(), [`"attempts"`, "withHedge before"]],
+    [
+      "a timeout around the breaker that should hear of it",
+      ClaudeLayer.withCircuitBreaker(),
+      ClaudeLayer.withAttemptTimeout({ attempt: "1 minute" }),
+      ["withAttemptTimeout around withCircuitBreaker"]
+    ],
+    ["a budget inside the retry", ClaudeLayer.withRetryBudget(), ClaudeLayer.withRetry(), [
+      `"capacity"`,
+      "withRetryBudget after"
+    ]],
+    ["a budget inside the hedge", ClaudeLayer.withRetryBudget(), ClaudeLayer.withHedge(), [`"capacity"`]],
+    [
+      "a retry that an answer keeps from ever being reached",
+      ClaudeLayer.withFallback({ answer: () => "busy" }),
+      ClaudeLayer.withRetry(),
+      [`"answer"`, `"schedule"`]
+    ],
+    [
+      "a fallback around one that always answers",
+      ClaudeLayer.withFallback({ answer: () => "busy" }),
+      ClaudeLayer.withFallback({ models: ["claude-haiku-5-5"] }),
+      [`"answer"`, `"targets"`]
+    ],
+    ["a retry around the cache", ClaudeLayer.withCache(), ClaudeLayer.withRetry(), [`"schedule"`, `"staleFor"`]],
+    ["a cache around a cache", ClaudeLayer.withCache(), ClaudeLayer.withCache(), [`"capacity"`]],
+    [
+      "a probe that loses its place within its time",
+      ClaudeLayer.withAttemptTimeout({ attempt: "2 minutes" }),
+      ClaudeLayer.withCircuitBreaker({ probeLease: "1 minute" }),
+      [`"attempt" of withAttemptTimeout (2m)`, `"probeLease" of withCircuitBreaker (1m)`]
+    ],
+    [
+      "a probe that is a stream and loses its place before its first event",
+      ClaudeLayer.withAttemptTimeout({ firstEvent: "2 minutes" }),
+      ClaudeLayer.withCircuitBreaker({ probeLease: "1 minute" }),
+      [`"firstEvent" of withAttemptTimeout (2m)`, `"probeLease" of withCircuitBreaker (1m)`]
+    ],
+    [
+      "a probe that is a stream and loses its place before the end that shows it is good",
+      ClaudeLayer.withAttemptTimeout({ stream: "5 minutes" }),
+      ClaudeLayer.withCircuitBreaker({ probeLease: "1 minute", goodProbeAt: "end" }),
+      [`"stream" of withAttemptTimeout (5m)`, `"probeLease" of withCircuitBreaker (1m)`]
+    ],
+    [
+      "a window shorter than a call",
+      ClaudeLayer.withAttemptTimeout({ attempt: "2 minutes" }),
+      ClaudeLayer.withCircuitBreaker({ ratio: { threshold: 0.5, window: "30 seconds" }, probeLease: "2 minutes" }),
+      [`"attempt" of withAttemptTimeout (2m)`, `"window" of withCircuitBreaker (30s)`]
+    ],
+    [
+      "a hedge that can never start",
+      ClaudeLayer.withAttemptTimeout({ attempt: "5 seconds" }),
+      ClaudeLayer.withHedge({ delay: "6 seconds" }),
+      [`"delay" of withHedge (6s)`, `"attempt" of withAttemptTimeout (5s)`]
+    ],
+    [
+      "a hedge after the deadline",
+      ClaudeLayer.withHedge({ delay: "1 minute" }),
+      ClaudeLayer.withDeadline("30 seconds"),
+      [`"delay" of withHedge (1m)`, `"duration" of withDeadline (30s)`]
+    ]
+  ]
+  for (const [name, first, second, words] of refused) {
+    it.effect(name, () =>
+      Effect.gen(function*() {
+        const { message } = yield* refusal(base().pipe(first, second))
+        for (const word of words) assert.include(message, word)
+      }))
+  }
+
+  it.effect("a stream may take longer than the lease of a probe that is good at its first content", () =>
+    Effect.gen(function*() {
+      const exit = yield* build(
+        base().pipe(
+          ClaudeLayer.withAttemptTimeout({ stream: "5 minutes" }),
+          ClaudeLayer.withCircuitBreaker({ probeLease: "1 minute" })
+        )
+      )
+      assert.isTrue(Exit.isSuccess(exit))
+    }))
+
+  it.effect("a fallback around one that answers what it was told to, or behind a deadline, can be reached", () =>
+    Effect.gen(function*() {
+      const answer = () => "busy"
+      const models = ["claude-haiku-5-5"]
+      const reachable = [
+        base().pipe(
+          ClaudeLayer.withFallback({ answer, shouldFallback: ["RefusalError"] }),
+          ClaudeLayer.withFallback({ models })
+        ),
+        base().pipe(
+          ClaudeLayer.withFallback({ answer }),
+          ClaudeLayer.withDeadline("1 minute"),
+          ClaudeLayer.withFallback({ models })
+        )
+      ]
+      for (const layer of reachable) assert.isTrue(Exit.isSuccess(yield* build(layer)))
+    }))
+
   it.effect("standard() with a timeout of one's own over a deadline of one's own", () =>
     Effect.gen(function*() {
       const error = yield* refusal(
@@ -177,6 +342,11 @@ describe("options that make no sense", () => {
     ],
     ["a deadline of zero", () => ClaudeLayer.withDeadline(0), /"duration"/],
     ["a deadline that is no duration", () => ClaudeLayer.withDeadline("soon" as never), /"duration".*soon/],
+    [
+      "a budget that pays for nothing",
+      () => ClaudeLayer.standard({ retry: false, retryBudget: { capacity: 100 } }),
+      /"retryBudget".*"retry"/
+    ],
     [
       "standard() with a negative deadline",
       () => ClaudeLayer.standard({ deadline: "-1 second" as never }),

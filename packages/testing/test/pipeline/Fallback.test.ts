@@ -1,4 +1,5 @@
 import * as AnswerInfo from "@effect-claude/client/AnswerInfo"
+import type { ClaudeErrorTag } from "@effect-claude/client/ClaudeError"
 import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
 import { isPing } from "@effect-claude/client/MessageEvents"
 import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
@@ -26,7 +27,7 @@ describe("ClaudeLayer.withFallback", () => {
       const info = AnswerInfo.of(yield* createMessage)
       assert.deepStrictEqual(info.source, { _tag: "Model", model: "claude-opus-5-5" })
       assert.deepStrictEqual(
-        info.passedOver.map(({ error, target }) => [target, error._tag, error.attempt]),
+        info.passedOver.map(({ error, target }) => [target, error?._tag, error?.attempt]),
         [["claude-sonnet-5-5", "OverloadedError", 2], ["claude-haiku-5-5", "InternalServerError", 2]]
       )
       assert.strictEqual(info.attempt, 1)
@@ -50,6 +51,70 @@ describe("ClaudeLayer.withFallback", () => {
       )
     ))
 
+  const fallsThrough: Readonly<Record<ClaudeErrorTag, boolean>> = {
+    InvalidRequestError: false,
+    AuthenticationError: false,
+    BillingError: false,
+    PermissionDeniedError: false,
+    NotFoundError: false,
+    RequestTimeoutError: true,
+    ConflictError: true,
+    RequestTooLargeError: false,
+    ContextWindowExceededError: false,
+    RateLimitError: true,
+    SpendLimitError: true,
+    InternalServerError: true,
+    GatewayTimeoutError: true,
+    OverloadedError: true,
+    ConnectionError: true,
+    AttemptTimeoutError: true,
+    StreamInterruptedError: true,
+    InvalidResponseError: true,
+    RefusalError: false,
+    OutputTruncatedError: false,
+    OutputInvalidError: false,
+    CircuitOpenError: true,
+    RateLimitedLocallyError: true,
+    ConcurrencyLimitError: true,
+    RetryBudgetExhaustedError: true,
+    DeadlineExceededError: true
+  }
+  for (const [tag, expected] of Object.entries(fallsThrough)) {
+    it.effect(`by default a ${tag} ${expected ? "falls through" : "ends the call"}`, () =>
+      Effect.gen(function*() {
+        assert.strictEqual((yield* Effect.result(createMessage))._tag, expected ? "Success" : "Failure")
+      }).pipe((test) =>
+        using(
+          test,
+          ClaudeTest.script([Fault.byTag[tag as ClaudeErrorTag]()]).pipe(
+            ClaudeLayer.withFallback({ answer: () => "busy" })
+          )
+        )
+      ))
+  }
+
+  const notAgain = { shouldRetry: false }
+  const unwanted = {
+    "an overload": Fault.overloaded(notAgain),
+    "a server error": Fault.internalServer(notAgain),
+    "a rate limit": Fault.rateLimit(notAgain)
+  }
+  for (const [name, fault] of Object.entries(unwanted)) {
+    it.effect(`${name} that the server does not want to see again is not sent again, and falls through`, () =>
+      Effect.gen(function*() {
+        yield* createMessage
+        assert.deepStrictEqual(yield* asked, ["claude-sonnet-5-5", "claude-haiku-5-5"])
+      }).pipe((test) =>
+        using(
+          test,
+          ClaudeTest.script([fault, Reply.text("hi")]).pipe(
+            ClaudeLayer.withRetry(Schedule.recurs(2)),
+            ClaudeLayer.withFallback({ models })
+          )
+        )
+      ))
+  }
+
   const callersFault = { "a bad request": Fault.invalidRequest(), "a wrong key": Fault.authentication() }
   for (const [name, fault] of Object.entries(callersFault)) {
     it.effect(`does not ask another model about ${name}`, () =>
@@ -70,7 +135,11 @@ describe("ClaudeLayer.withFallback", () => {
       const message = yield* createMessage
       const info = AnswerInfo.of(message)
       assert.strictEqual(info.source._tag, "Static")
-      assert.deepStrictEqual(info.passedOver.map(({ target }) => target), ["claude-sonnet-5-5"])
+      assert.deepStrictEqual(info.passedOver.map(({ error, reason, target }) => [target, error?._tag ?? reason]), [
+        ["claude-sonnet-5-5", "SpendLimitError"],
+        ["claude-haiku-5-5", "spend limit of the same account"],
+        ["claude-opus-5-5", "spend limit of the same account"]
+      ])
       assert.deepStrictEqual(yield* asked, ["claude-sonnet-5-5"])
     }).pipe((test) =>
       using(
@@ -123,7 +192,7 @@ describe("ClaudeLayer.withFallback", () => {
       const starts = events.flatMap((event) => event.type === "message_start" ? [AnswerInfo.of(event.message)] : [])
       assert.strictEqual(starts.length, 1)
       assert.deepStrictEqual(starts[0]?.source, { _tag: "Model", model: "claude-haiku-5-5" })
-      assert.deepStrictEqual(starts[0]?.passedOver.map(({ error }) => error._tag), ["StreamInterruptedError"])
+      assert.deepStrictEqual(starts[0]?.passedOver.map(({ error }) => error?._tag), ["StreamInterruptedError"])
     }).pipe((test) =>
       using(
         test,
@@ -186,7 +255,7 @@ describe("ClaudeLayer.withFallback", () => {
   const nested = ClaudeLayer.withFallback({ models: ["claude-haiku-5-5"] })
   const outermost = ClaudeLayer.withFallback({ models: ["claude-opus-5-5"], answer: () => Reply.message("busy") })
   const passedOver = ({ passedOver }: AnswerInfo.AnswerInfo) =>
-    passedOver.map(({ error, target }) => [target, error._tag])
+    passedOver.map(({ error, target }) => [target, error?._tag])
 
   it.effect("a fallback inside keeps its say", () =>
     Effect.gen(function*() {
@@ -250,7 +319,7 @@ describe("ClaudeLayer.withFallback", () => {
       const { result } = yield* runFor(createMessage, "1 minute")
       const info = AnswerInfo.of(Result.isSuccess(result) ? result.success : {})
       assert.strictEqual(info.source._tag, "Static")
-      assert.deepStrictEqual(info.passedOver.map(({ error, target }) => [target, error._tag]), [
+      assert.deepStrictEqual(info.passedOver.map(({ error, target }) => [target, error?._tag]), [
         ["claude-sonnet-5-5", "OverloadedError"],
         ["claude-haiku-5-5", "InternalServerError"],
         ["claude-opus-5-5", "ConnectionError"]

@@ -1,11 +1,15 @@
-import type { ClaudeError } from "@effect-claude/client/ClaudeError"
+import * as AnswerInfo from "@effect-claude/client/AnswerInfo"
+import { type ClaudeError, OverloadedError } from "@effect-claude/client/ClaudeError"
 import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
+import * as ClaudeSchedule from "@effect-claude/client/ClaudeSchedule"
 import { ClaudeService, type ClaudeServiceShape } from "@effect-claude/client/ClaudeService"
 import { fromMessage } from "@effect-claude/client/MessageEvents"
+import * as ResilienceEvent from "@effect-claude/resilience/ResilienceEvent"
 import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
 import * as Fault from "@effect-claude/testing/Fault"
 import * as Reply from "@effect-claude/testing/Reply"
 import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
@@ -18,6 +22,7 @@ import { createMessage, request, runFor, streamEvents, using } from "./support.t
 
 interface Line {
   readonly level: string
+  readonly spanId: string | undefined
   readonly fields: Readonly<Record<string, unknown>>
 }
 
@@ -28,9 +33,9 @@ const observe = (
 ) => {
   const lines: Array<Line> = []
   const spans: Array<Tracer.NativeSpan> = []
-  const logger = Logger.make(({ logLevel, message }) => {
+  const logger = Logger.make(({ fiber, logLevel, message }) => {
     const [, fields] = message as [string, Record<string, unknown>]
-    lines.push({ level: logLevel, fields })
+    lines.push({ level: logLevel, spanId: fiber.cache.span?.spanId, fields })
   })
   const tracer = Tracer.make({
     span: (options) => {
@@ -45,6 +50,11 @@ const observe = (
     Effect.provide(Logger.layer([logger])),
     Effect.map(({ result }) => ({ lines, result, spans }))
   )
+}
+
+const errorOf = (result: Result.Result<unknown, ClaudeError>): ClaudeError => {
+  if (Result.isSuccess(result)) throw new Error("the call succeeded")
+  return result.failure
 }
 
 const parentOf = (span: Tracer.NativeSpan | undefined) =>
@@ -258,5 +268,205 @@ describe("ClaudeLayer.withTelemetry", () => {
       assert.deepStrictEqual([quiet.lines.length, quiet.spans.length], [0, 2])
       const untraced = yield* observe(createMessage, layer({ spans: false }))
       assert.deepStrictEqual([untraced.lines.length, untraced.spans.length], [1, 0])
+    }))
+
+  it.effect("what was asked and what it used: the request's limit, streaming, and the prompt cache", () =>
+    Effect.gen(function*() {
+      const usage = {
+        ...Reply.message("hi").usage,
+        input_tokens: 10,
+        output_tokens: 50,
+        cache_read_input_tokens: 200,
+        cache_creation_input_tokens: 3000,
+        output_tokens_details: { thinking_tokens: 40 }
+      }
+      for (const [call, isStream] of [[createMessage, undefined], [streamEvents, true]] as const) {
+        const { spans } = yield* observe(call, pipeline([Reply.text("hi", { usage })]))
+        const attributes = Object.fromEntries(spans[0]?.attributes ?? [])
+        assert.deepInclude(attributes, {
+          "gen_ai.request.max_tokens": 100,
+          "gen_ai.usage.input_tokens": 3210,
+          "gen_ai.usage.output_tokens": 50,
+          "gen_ai.usage.cache_read.input_tokens": 200,
+          "gen_ai.usage.cache_creation.input_tokens": 3000,
+          "gen_ai.usage.reasoning.output_tokens": 40
+        })
+        assert.strictEqual(attributes["gen_ai.request.stream"], isStream)
+        assert.strictEqual("gen_ai.response.time_to_first_chunk" in attributes, isStream === true)
+      }
+    }))
+
+  it.effect("counted tokens are not used ones", () =>
+    Effect.gen(function*() {
+      const count = Effect.flatMap(ClaudeService, (claude) => claude.countTokens(request))
+      const { spans } = yield* observe(count, pipeline([Reply.text("hi")]))
+      assert.strictEqual(spans[0]?.name, "count_tokens claude-sonnet-5-5")
+      assert.isNumber(spans[0]?.attributes.get("claude.counted_tokens"))
+      assert.isFalse(spans.some(({ attributes }) => attributes.has("gen_ai.usage.input_tokens")))
+    }))
+
+  it.effect("who answered, and why the others did not", () =>
+    Effect.gen(function*() {
+      const steps = [Fault.overloaded(), Fault.overloaded(), Fault.overloaded(), Reply.text("hi")]
+      for (const call of [createMessage, streamEvents]) {
+        const { spans } = yield* observe(call, pipeline(steps))
+        assert.strictEqual(spans[0]?.attributes.get("claude.source"), "claude-haiku-5-5")
+        assert.deepStrictEqual(spans[0]?.attributes.get("claude.passed_over"), ["claude-sonnet-5-5: OverloadedError"])
+      }
+    }))
+
+  it.effect("a target that was skipped is told with its reason", () =>
+    Effect.gen(function*() {
+      const message = AnswerInfo.annotate(Reply.message("hi"), {
+        source: { _tag: "Service", name: "backup" },
+        passedOver: [{ target: "claude-haiku-5-5", reason: "takes no prefill" }]
+      })
+      const { spans } = yield* observe(createMessage, pipeline([Reply.of(message)]))
+      assert.strictEqual(spans[0]?.attributes.get("claude.source"), "backup")
+      assert.deepStrictEqual(spans[0]?.attributes.get("claude.passed_over"), ["claude-haiku-5-5: takes no prefill"])
+    }))
+
+  it.effect("an attempt tells what was waited before it: the retry, and the queues", () =>
+    Effect.gen(function*() {
+      const queued = Reply.effect(() =>
+        Effect.withFiber((fiber) => {
+          const wait = Duration.millis(250)
+          ResilienceEvent.emit(fiber, { _tag: "RateLimiterWaited", key: "k", wait })
+          ResilienceEvent.emit(fiber, { _tag: "ConcurrencyQueued", key: "k", wait })
+          return Effect.fail(new OverloadedError({ message: "busy" }))
+        })
+      )
+      for (const call of [createMessage, streamEvents]) {
+        const { spans } = yield* observe(call, pipeline([queued, Fault.overloaded(), Reply.text("hi")]))
+        assert.deepStrictEqual(
+          spans.slice(1).map(({ attributes }) => [attributes.get("claude.wait_ms"), attributes.get("claude.queue_ms")]),
+          [[undefined, undefined], [1000, 500], [1000, undefined]]
+        )
+      }
+    }))
+
+  it.effect("each hedge is a span of its own, with its number, and the loser's ends interrupted", () =>
+    Effect.gen(function*() {
+      for (const call of [createMessage, streamEvents]) {
+        const layer = ClaudeTest.script([Fault.hang(), Reply.text("hi")]).pipe(
+          ClaudeLayer.withHedge({ delay: "1 second" }),
+          ClaudeLayer.withRetry(Schedule.recurs(2)),
+          ClaudeLayer.withTelemetry()
+        )
+        const { lines, spans } = yield* observe(call, layer)
+        assert.deepStrictEqual(spans.slice(1).map(({ attributes }) => attributes.get("claude.hedge")), [undefined, 1])
+        assert.isTrue(spans.slice(1).every((span) => parentOf(span) === spans[0]))
+        assert.deepStrictEqual(
+          spans.map(({ status }) => status._tag === "Ended" ? status.exit._tag : status._tag),
+          ["Success", "Failure", "Success"]
+        )
+        assert.deepStrictEqual(lines, [])
+      }
+    }))
+
+  it.effect("what an open circuit turns away is no attempt: it has no span", () =>
+    Effect.gen(function*() {
+      for (const call of [createMessage, streamEvents]) {
+        const layer = ClaudeTest.script([Fault.overloaded(), Fault.overloaded(), Reply.text("hi")]).pipe(
+          ClaudeLayer.withCircuitBreaker({ failures: 2, openFor: "30 seconds", closeAfter: 1 }),
+          ClaudeLayer.withRetry(ClaudeSchedule.standard),
+          ClaudeLayer.withDeadline("5 minutes"),
+          ClaudeLayer.withTelemetry()
+        )
+        const { lines, result, spans } = yield* observe(call, layer)
+        assert.isTrue(Result.isSuccess(result))
+        assert.deepStrictEqual(
+          spans.slice(1).map(({ attributes }) => attributes.get("error.type")),
+          ["OverloadedError", "OverloadedError", undefined]
+        )
+        assert.isAbove(Number(spans[3]?.attributes.get("claude.wait_ms")), 29_000)
+        assert.strictEqual(lines.length, 2)
+      }
+    }))
+
+  it.effect("the spans of what succeeds end as a success, those of a stream too", () =>
+    Effect.gen(function*() {
+      for (const call of [createMessage, streamEvents]) {
+        const { spans } = yield* observe(call, pipeline([Reply.text("hi")]))
+        assert.deepStrictEqual(
+          spans.map(({ status }) => status._tag === "Ended" ? status.exit._tag : status._tag),
+          ["Success", "Success"]
+        )
+      }
+    }))
+
+  it.effect("that a policy turned an attempt away is no line, and no attempt's, if the call is answered", () =>
+    Effect.gen(function*() {
+      for (const call of [createMessage, streamEvents]) {
+        const { lines } = yield* observe(call, pipeline([Fault.circuitOpen(), Reply.text("hi")]))
+        assert.deepStrictEqual(lines, [])
+      }
+    }))
+
+  it.effect("a call that ends with having been turned away is logged once", () =>
+    Effect.gen(function*() {
+      const layer = () => ClaudeTest.script([Fault.circuitOpen()]).pipe(ClaudeLayer.withTelemetry())
+      for (const call of [createMessage, streamEvents]) {
+        const { lines, spans } = yield* observe(call, layer())
+        assert.deepStrictEqual(lines.map(({ fields, level }) => [level, fields["error"]]), [[
+          "Warn",
+          "CircuitOpenError"
+        ]])
+        assert.strictEqual(spans[0]?.attributes.get("claude.verdict"), "rejected")
+      }
+    }))
+
+  it.effect("a thousand calls that wait for a circuit write no line", () =>
+    Effect.gen(function*() {
+      const steps = Array.from({ length: 1000 }, () => Fault.circuitOpen())
+      const replies = Array.from({ length: 1000 }, () => Reply.text("hi"))
+      const layer = ClaudeTest.script([...steps, ...replies]).pipe(
+        ClaudeLayer.withRetry(Schedule.spaced("1 second")),
+        ClaudeLayer.withTelemetry()
+      )
+      const all = Effect.all(Array.from({ length: 1000 }, () => createMessage), { concurrency: "unbounded" })
+      const { lines, result } = yield* observe(all, layer)
+      assert.isTrue(Result.isSuccess(result))
+      assert.deepStrictEqual(lines, [])
+    }))
+
+  it.effect("a deadline tells of the failure that was sent for, not of having been turned away after it", () =>
+    Effect.gen(function*() {
+      const rejections = Array.from({ length: 60 }, () => Fault.circuitOpen())
+      const failing = (first: Parameters<typeof ClaudeTest.script>[0]) =>
+        ClaudeTest.script([...first, ...rejections, Fault.hang()]).pipe(
+          ClaudeLayer.withRetry(Schedule.spaced("1 second")),
+          ClaudeLayer.withDeadline("10 seconds"),
+          ClaudeLayer.withTelemetry()
+        )
+      for (const call of [createMessage, streamEvents]) {
+        const sent = yield* observe(call, failing([Fault.overloaded()]))
+        assert.include(errorOf(sent.result).message, "OverloadedError")
+        const neverSent = yield* observe(call, failing([]))
+        assert.include(errorOf(neverSent.result).message, "CircuitOpenError")
+      }
+    }))
+
+  it.effect("nobody's tracer makes no span", () =>
+    Effect.gen(function*() {
+      const seen: Array<boolean> = []
+      const look = Reply.effect(() =>
+        Effect.map(Effect.option(Effect.currentParentSpan), (span) => {
+          seen.push(Option.isSome(span))
+          return Reply.message("hi")
+        })
+      )
+      const layer = () => ClaudeTest.script([look]).pipe(ClaudeLayer.withTelemetry())
+      yield* runFor(createMessage, "0 seconds").pipe((test) => using(test, layer()))
+      yield* observe(createMessage, layer())
+      assert.deepStrictEqual(seen, [false, true])
+    }))
+
+  it.effect("a log line belongs to the span of the attempt that failed, and the call's own to the call", () =>
+    Effect.gen(function*() {
+      for (const call of [createMessage, streamEvents]) {
+        const { lines, spans } = yield* observe(call, pipeline([Fault.overloaded(), Fault.authentication()]))
+        assert.deepStrictEqual(lines.map(({ spanId }) => spanId), spans.slice(1).map(({ spanId }) => spanId))
+      }
     }))
 })

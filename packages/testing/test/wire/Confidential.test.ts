@@ -1,15 +1,20 @@
-import { ClaudeErrorJson } from "@effect-claude/client/ClaudeError"
-import type { ClaudeError } from "@effect-claude/client/ClaudeError"
+import { type ClaudeError, ClaudeErrorJson, type ClaudeErrorTag } from "@effect-claude/client/ClaudeError"
+import * as ClaudeEvents from "@effect-claude/client/ClaudeEvents"
+import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
 import type { MessageRequest } from "@effect-claude/client/ClaudeService"
 import * as FakeClaudeApi from "@effect-claude/testing/FakeClaudeApi"
+import * as Fault from "@effect-claude/testing/Fault"
 import * as FaultPlan from "@effect-claude/testing/FaultPlan"
 import * as FaultStep from "@effect-claude/testing/FaultStep"
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Metric from "effect/Metric"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -24,6 +29,8 @@ const canaries = {
   system: "CANARY-SYSTEM-TEXT-88",
   tool: "CANARY-TOOL-TEXT-99"
 }
+
+const allTags = Object.keys(Fault.byTag) as ReadonlyArray<ClaudeErrorTag>
 
 const userText = `My secret is ${canaries.user}, please keep it to yourself.`
 const systemText = `You know that ${canaries.system} is the password of the house.`
@@ -90,7 +97,18 @@ const renderings = (error: ClaudeError): ReadonlyArray<string> => [
   inspect(Cause.fail(error), { depth: 20 })
 ]
 
-/** Runs a call with a logger and a tracer that keep all they are given. */
+/** Keeps all events from now on. */
+const keepEvents = (keep: (value: unknown) => void) =>
+  Effect.gen(function*() {
+    const hub = yield* Layer.build(ClaudeEvents.layer())
+    yield* Context.get(hub, ClaudeEvents.ClaudeEvents).stream.pipe(
+      Stream.runForEach((event) => Effect.sync(() => keep(event))),
+      Effect.forkScoped({ startImmediately: true })
+    )
+    return hub
+  })
+
+/** Runs a call with a logger, a tracer, a hub of events, a registry of metrics and alerts that keep all they are given. */
 const observed = (plan: FaultPlan.FaultPlanInput, operation: Operation, deadline?: Duration.Input) => {
   const seen: Array<string> = []
   const keep = (value: unknown) => seen.push(inspect(value, { depth: 12 }))
@@ -115,25 +133,36 @@ const observed = (plan: FaultPlan.FaultPlanInput, operation: Operation, deadline
   const tracer = Tracer.make({ span: (options) => new KeepingSpan(options) })
   return Effect.scoped(Effect.gen(function*() {
     const api = yield* FakeClaudeApi.make({ plan: FaultPlan.make(plan) })
-    const claude = yield* connect(
-      { apiKey: Redacted.make(key), baseUrl: api.url },
-      quickPipeline({
-        telemetry: {},
-        ...(deadline === undefined
-          ? { attemptTimeout: { attempt: "100 millis", firstEvent: "100 millis" } }
-          : { deadline, attemptTimeout: false })
-      })
-    )
+    const pipeline = quickPipeline({
+      telemetry: {},
+      ...(deadline === undefined
+        ? { attemptTimeout: { attempt: "100 millis", firstEvent: "100 millis" } }
+        : { deadline, attemptTimeout: false })
+    })
+    const alerting = ClaudeLayer.withAlerts({
+      onAlert: (alert) => Effect.sync(() => keep(alert)),
+      successRate: { minimumCalls: 1 },
+      errorRate: { minimumCalls: 1 },
+      immediate: allTags
+    })
+    const claude = yield* connect({ apiKey: Redacted.make(key), baseUrl: api.url }, (base) => alerting(pipeline(base)))
+    const events = yield* keepEvents(keep)
     const { max_tokens: _, ...counted } = request
     const calls: Readonly<Record<Operation, Effect.Effect<unknown, ClaudeError>>> = {
       createMessage: claude.createMessage(request),
       streamMessage: Stream.runDrain(claude.streamMessage(request)),
       countTokens: claude.countTokens(counted)
     }
-    const error = yield* Effect.flip(calls[operation])
+    const error = yield* Effect.flip(calls[operation]).pipe(Effect.provide(events))
+    const metrics = yield* Metric.snapshot
+    keep(metrics)
+    yield* Effect.sleep("5 millis")
+    const told = seen.join("\n")
+    for (const part of ["CallEnded", "SuccessRateLow", "ErrorSeen", "claude.calls"]) assert.include(told, part)
     return { error, seen }
   })).pipe(
     Effect.provide(Logger.layer([logger])),
+    Effect.provideService(Metric.MetricRegistry, new Map()),
     Effect.provideService(Tracer.Tracer, tracer)
   )
 }
@@ -148,7 +177,7 @@ const assertClean = (texts: ReadonlyArray<string>) => {
   }
 }
 
-describe("no key and no prompt text in an error, a log line or a span", () => {
+describe("no key and no prompt text in an error, a log line, a span, a metric, an event or an alert", () => {
   for (const [name, step] of faults) {
     for (const operation of operations) {
       it.live(`${name}, ${operation}`, () =>

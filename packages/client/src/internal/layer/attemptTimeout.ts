@@ -8,7 +8,7 @@ import * as AnswerInfo from "../../AnswerInfo.ts"
 import { AttemptTimeoutError, type PartialAnswer } from "../../ClaudeError.ts"
 import { type ClaudeServiceShape, HeadersTimeout } from "../../ClaudeService.ts"
 import * as MessageEvents from "../../MessageEvents.ts"
-import type { PolicyLayer } from "./PolicyLayer.ts"
+import { type PolicyLayer, stateless } from "./PolicyLayer.ts"
 
 /**
  * The clocks of `withAttemptTimeout`, which describes them. At least one is needed.
@@ -112,7 +112,7 @@ export const attemptTimeout = (options: AttemptTimeoutOptions): PolicyLayer => {
       )
     }))
 
-  return {
+  return stateless({
     name: "attemptTimeout",
     options: limits,
     wrap: (inner) => ({
@@ -120,5 +120,5 @@ export const attemptTimeout = (options: AttemptTimeoutOptions): PolicyLayer => {
       countTokens: (request, call) => limitEffect(request.model, inner.countTokens(request, call)),
       streamMessage: limitStream(inner)
     })
-  }
+  })
 }

@@ -1,44 +1,103 @@
-import { CurrentAttempt } from "@effect-claude/resilience/Attempt"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { ClaudeError } from "../../ClaudeError.ts"
 import type { ClaudeServiceShape } from "../../ClaudeService.ts"
-import { CurrentAttemptObserver, LastFailure } from "../callContext.ts"
+import type { MessageEvent } from "../../MessageEvents.ts"
+import { type AttemptListener, CurrentAttemptListener, CurrentAttemptObserver, LastFailure } from "../callContext.ts"
 
-/** Policies that look at single attempts, or make them. The innermost of them owns the attempts. */
-const owners = new Set(["retry", "fallback", "deadline", "telemetry"])
+/** Policies that are part of the attempt: what is sent, and how long it may take. */
+const partsOfAttempt = new Set(["attemptTimeout"])
 
+/**
+ * Policies that send an attempt, keep it waiting, send it twice, or turn it away. They stand around attempts, so that what they
+ * turn away is none: nothing was sent.
+ */
+const gates = new Set(["hedge", "circuitBreaker", "rateLimiter", "concurrency"])
+
+const isRejection = ({ verdict }: ClaudeError): boolean => verdict._tag === "Retry" && verdict.kind === "rejected"
+
+/** Remembers a failure for the deadlines around. That nothing was sent is no news where something was sent, and failed. */
 const record = (error: ClaudeError) =>
   Effect.withFiber((fiber) => {
-    for (let failure = fiber.getRef(LastFailure); failure !== undefined; failure = failure.outer) failure.last = error
+    for (let failure = fiber.getRef(LastFailure); failure !== undefined; failure = failure.outer) {
+      if (failure.last === undefined || isRejection(failure.last) || !isRejection(error)) failure.last = error
+    }
     return Effect.void
   })
 
-const observeEffect = <A>(model: string, effect: Effect.Effect<A, ClaudeError>): Effect.Effect<A, ClaudeError> => {
-  const recorded = Effect.tapError(effect, record)
-  return Effect.withFiber((fiber) => {
-    const observer = fiber.getRef(CurrentAttemptObserver)
-    return observer === undefined ? recorded : observer.effect(fiber.getRef(CurrentAttempt), model, recorded)
-  })
+const tell = (
+  fiber: Fiber.Fiber<unknown, unknown>,
+  listener: AttemptListener,
+  exit: Exit.Exit<unknown, ClaudeError>
+): undefined => {
+  const error = Exit.findErrorOption(exit)
+  if (Exit.isSuccess(exit)) listener(fiber, undefined)
+  else if (Option.isSome(error) && !isRejection(error.value)) listener(fiber, error.value)
+  return undefined
 }
 
+const watchEffect = <A>(model: string, effect: Effect.Effect<A, ClaudeError>): Effect.Effect<A, ClaudeError> =>
+  Effect.withFiber((fiber) => {
+    const observer = fiber.getRef(CurrentAttemptObserver)
+    const listener = fiber.getRef(CurrentAttemptListener)
+    const told = listener === undefined
+      ? effect
+      : Effect.onExitPrimitive(effect, (exit) => tell(fiber, listener, exit))
+    return observer === undefined ? told : observer.effect(fiber, model, told)
+  })
+
+const watchStream = (
+  model: string,
+  stream: Stream.Stream<MessageEvent, ClaudeError>
+): Stream.Stream<MessageEvent, ClaudeError> =>
+  Stream.unwrap(Effect.withFiber((fiber) => {
+    const observer = fiber.getRef(CurrentAttemptObserver)
+    const listener = fiber.getRef(CurrentAttemptListener)
+    const told = listener === undefined
+      ? stream
+      : Stream.onExit(stream, (exit) => Effect.sync(() => tell(fiber, listener, exit)))
+    return Effect.succeed(observer === undefined ? told : observer.stream(fiber, model, told))
+  }))
+
+const watched = (inner: ClaudeServiceShape): ClaudeServiceShape => ({
+  ...inner,
+  createMessage: (request, call) => watchEffect(request.model, inner.createMessage(request, call)),
+  countTokens: (request, call) => watchEffect(request.model, inner.countTokens(request, call)),
+  streamMessage: (request, call) => watchStream(request.model, inner.streamMessage(request, call))
+})
+
+const recorded = (inner: ClaudeServiceShape): ClaudeServiceShape => ({
+  ...inner,
+  createMessage: (request, call) => Effect.tapError(inner.createMessage(request, call), record),
+  countTokens: (request, call) => Effect.tapError(inner.countTokens(request, call), record),
+  streamMessage: (request, call) => Stream.tapError(inner.streamMessage(request, call), record)
+})
+
+const watchedServices = new WeakSet<ClaudeServiceShape>()
+const recordedServices = new WeakSet<ClaudeServiceShape>()
+
 /**
- * Makes every call of a service one observed attempt, unless a policy inside does so already. Applied by every owner.
+ * Marks in a service, before the policy of this name is put around it, where attempts begin and where their failures come out:
+ * an attempt is what is inside of all gates, and its failure, or that a gate turned it away, is known outside of them. What
+ * is marked already stays as it is.
  */
-export const observeAttempts = (inner: ClaudeServiceShape): ClaudeServiceShape => {
-  if (inner.policies?.some((policy) => owners.has(policy.name)) === true) return inner
-  return {
-    ...inner,
-    createMessage: (request, options) => observeEffect(request.model, inner.createMessage(request, options)),
-    countTokens: (request, options) => observeEffect(request.model, inner.countTokens(request, options)),
-    streamMessage: (request, options) => {
-      const recorded = Stream.tapError(inner.streamMessage(request, options), record)
-      return Stream.unwrap(Effect.withFiber((fiber) => {
-        const observer = fiber.getRef(CurrentAttemptObserver)
-        return Effect.succeed(
-          observer === undefined ? recorded : observer.stream(fiber.getRef(CurrentAttempt), request.model, recorded)
-        )
-      }))
-    }
+export const observeAttempts = (inner: ClaudeServiceShape, policy?: string): ClaudeServiceShape => {
+  if (policy !== undefined && partsOfAttempt.has(policy)) return inner
+  const inside = (inner.policies ?? []).filter(({ name }) => !partsOfAttempt.has(name))
+  let service = inner
+  if (inside.length === 0 && !watchedServices.has(service)) {
+    service = watched(service)
+    watchedServices.add(service)
   }
+  const isOutsideOfGates = policy === undefined || !gates.has(policy)
+  if (isOutsideOfGates && inside.every(({ name }) => gates.has(name)) && !recordedServices.has(service)) {
+    const isWatched = watchedServices.has(service)
+    service = recorded(service)
+    recordedServices.add(service)
+    if (isWatched) watchedServices.add(service)
+  }
+  return service
 }

@@ -1,45 +1,49 @@
 import type { Message } from "@anthropic-ai/sdk/resources/messages/messages"
 import * as Fallback from "@effect-claude/resilience/Fallback"
-import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import * as AnswerInfo from "../../AnswerInfo.ts"
 import type { ClaudeError, ClaudeErrorTag } from "../../ClaudeError.ts"
-import type { ClaudeServiceShape, MessageRequest } from "../../ClaudeService.ts"
+import type { ClaudeServiceShape } from "../../ClaudeService.ts"
 import * as MessageEvents from "../../MessageEvents.ts"
-import { staticMessage } from "../staticMessage.ts"
+import { RejectionsFallThrough } from "../callContext.ts"
 import { observeAttempts } from "./attempts.ts"
+import { buildPlan, type Plan } from "./fallback/Plan.ts"
+import {
+  type Chains,
+  type CheckedTarget,
+  checkTargets,
+  type FallbackErrors,
+  type FallbackOptions,
+  type FallbackServices
+} from "./fallback/targets.ts"
+import { failUnanswered, unansweredBy } from "./fallback/unanswered.ts"
+import { type Call, type Rules, type Turn, Walk } from "./fallback/Walk.ts"
 import type { PolicyLayer } from "./PolicyLayer.ts"
 
-/**
- * A model to fall back to, and how to change the request for it.
- *
- * @category models
- * @since 0.1.0
- */
-export interface ModelTarget {
-  readonly model: string
-  readonly adapt?: ((request: MessageRequest) => MessageRequest) | undefined
-}
-
-/**
- * Options of `withFallback`, which describes them. At least one of `models` and `answer` is needed.
- *
- * @category models
- * @since 0.1.0
- */
-export interface FallbackOptions {
-  readonly models?: ReadonlyArray<string | ModelTarget> | undefined
-  readonly answer?: ((request: MessageRequest, error: ClaudeError) => Message | string) | undefined
-  readonly shouldFallback?: ((error: ClaudeError) => boolean) | undefined
-}
-
-const owner = "ClaudeLayer.withFallback"
-const staticTarget = "static answer"
+export type {
+  Adaptation,
+  CachedTarget,
+  FallbackChain,
+  FallbackErrors,
+  FallbackOptions,
+  FallbackServices,
+  FallbackTarget,
+  HandOffTarget,
+  ModelTarget,
+  ServiceTarget,
+  StaticTarget
+} from "./fallback/targets.ts"
 
 // Beyond what a retry could have mended: these say no to this target and nothing against another one. A deadline that is
-// seen here is one inside, for a single target; one around the fallback ends the whole call.
-const alsoFallThrough = new Set<ClaudeErrorTag>([
+// seen here is one inside, for a single target; one around the fallback ends the whole call. The service's own troubles are
+// here as `x-should-retry: false` forbids to send the same again, and not to ask another.
+const alsoFallThrough: ReadonlySet<ClaudeErrorTag> = new Set<ClaudeErrorTag>([
+  "OverloadedError",
+  "InternalServerError",
+  "GatewayTimeoutError",
+  "RequestTimeoutError",
+  "RateLimitError",
   "SpendLimitError",
   "RetryBudgetExhaustedError",
   "CircuitOpenError",
@@ -47,152 +51,135 @@ const alsoFallThrough = new Set<ClaudeErrorTag>([
 ])
 
 // Says no to the account, so another model of the same account would be asked in vain.
-const accountWide = new Set<ClaudeErrorTag>(["SpendLimitError"])
+const accountWide: ReadonlySet<ClaudeErrorTag> = new Set<ClaudeErrorTag>(["SpendLimitError"])
 
 export const shouldFallbackByDefault = (error: ClaudeError): boolean =>
   error.verdict._tag === "Retry" || alsoFallThrough.has(error._tag)
 
-const checkTargets = (options: FallbackOptions): ReadonlyArray<ModelTarget> => {
-  const targets = (options.models ?? []).map((target) => typeof target === "string" ? { model: target } : target)
-  if (targets.length === 0 && options.answer === undefined) {
-    throw new RangeError(`${owner}: set "models", "answer", or both: there is nothing to fall back to`)
+const rulesOf = (shouldFallback: FallbackOptions["shouldFallback"]): Rules => {
+  if (shouldFallback === undefined) {
+    return { shouldFallback: shouldFallbackByDefault, isAccountWide: (error) => accountWide.has(error._tag) }
   }
-  const seen = new Set<string>()
-  for (const { model } of targets) {
-    if (model === "") throw new RangeError(`${owner}: option "models" holds an empty name`)
-    if (seen.has(model)) {
-      throw new RangeError(`${owner}: option "models" names "${model}" twice; the second could never be reached`)
-    }
-    seen.add(model)
-  }
-  return targets
+  const isAccountWide = () => false
+  if (typeof shouldFallback === "function") return { shouldFallback, isAccountWide }
+  const tags: ReadonlySet<ClaudeErrorTag> = new Set(shouldFallback)
+  return { shouldFallback: (error) => tags.has(error._tag), isAccountWide }
 }
 
-type Provenance = Fallback.Provenance<string, ClaudeError>
-
-/** Says who answered. An answer of the first target says so already, and so does one of a fallback further in. */
-const annotate = <A extends object>(answer: A, { failures, source }: Provenance, walk: Walk): A => {
-  if (failures.length === 0) return answer
-  const passedOver = failures
-    .filter(({ name }) => walk.asked(name))
-    .map(({ error, name }) => ({ target: name, error }))
-  if (source === staticTarget) return AnswerInfo.annotate(answer, { source: { _tag: "Static" }, passedOver })
-  const inner = AnswerInfo.of(answer)
-  return AnswerInfo.annotate(answer, {
-    source: inner.source._tag === "Requested" ? { _tag: "Model", model: source } : inner.source,
-    passedOver: [...passedOver, ...inner.passedOver]
-  })
-}
-
-/** A model, and what to send it. Its request is made when its turn comes. */
-interface Candidate {
-  readonly model: string
-  readonly request: () => MessageRequest
-}
-
-/** One walk through the targets: the failure that led to the next one, and which models it spares. */
-const makeWalk = (sparesModels: (error: ClaudeError) => boolean) => {
-  let last: ClaudeError | undefined
-  const spared = new Set<string>()
+const describeChains = <E, R>(
+  { contextOverflow, main, refusal }: Chains<CheckedTarget<E, R>>,
+  shouldFallback: FallbackOptions["shouldFallback"]
+): Readonly<Record<string, unknown>> => {
+  const names = (chain: ReadonlyArray<CheckedTarget<E, R>>) => chain.map(({ name }) => name)
   return {
-    note: ({ error }: { readonly error: ClaudeError }) =>
-      Effect.sync(() => {
-        last = error
-      }),
-    /** The failure to repeat instead of asking this model, if it is one that spares it. */
-    spare: (model: string): ClaudeError | undefined => {
-      if (last === undefined || !sparesModels(last)) return undefined
-      spared.add(model)
-      return last
-    },
-    asked: (model: string): boolean => !spared.has(model),
-    answer: (answer: NonNullable<FallbackOptions["answer"]>, request: MessageRequest): Message => {
-      if (last === undefined) throw new Error(`${owner}: the static answer was asked for without a failure`)
-      const given = answer(request, last)
-      return typeof given === "string" ? staticMessage(given, request.model) : given
-    }
+    models: main.flatMap((target) => target._tag === "Sender" && target.layer === undefined ? [target.name] : []),
+    answer: main.at(-1)?._tag === "Static",
+    targets: names(main),
+    ...(shouldFallback === undefined ? undefined : { shouldFallback }),
+    ...(refusal === undefined ? undefined : { refusal: names(refusal) }),
+    ...(contextOverflow === undefined ? undefined : { contextOverflow: names(contextOverflow) })
   }
 }
 
-type Walk = ReturnType<typeof makeWalk>
+const provideRejections = <A, E>(effect: Effect.Effect<A, E>, fallThrough: boolean, outer: boolean) =>
+  fallThrough === outer ? effect : Effect.provideService(effect, RejectionsFallThrough, fallThrough)
 
-export const fallback = (options: FallbackOptions): PolicyLayer => {
-  const targets = checkTargets(options)
-  const { answer } = options
-  const shouldFallback = options.shouldFallback ?? shouldFallbackByDefault
-  const sparesModels = (error: ClaudeError): boolean =>
-    options.shouldFallback === undefined && accountWide.has(error._tag)
+const wrap = (plan: Plan, rules: Rules): ClaudeServiceShape => {
+  const judges = plan.chains.refusal !== undefined || plan.chains.contextOverflow !== undefined
 
-  /** Whom to ask, in order: the model that was asked for, then each other one. */
-  const candidates = (request: MessageRequest): NonEmptyReadonlyArray<Candidate> => [
-    { model: request.model, request: () => request },
-    ...targets
-      .filter(({ model }) => model !== request.model)
-      .map(({ adapt, model }) => ({
-        model,
-        request: () => ({ ...(adapt === undefined ? request : adapt(request)), model })
-      }))
-  ]
+  /** An answer, or the failure that it amounts to. */
+  const judged = (walk: Walk<Message>, sent: Effect.Effect<Message, ClaudeError>) =>
+    Effect.flatMap(sent, (message) => {
+      const error = unansweredBy(message, walk.leadsOn)
+      if (error === undefined) return Effect.succeed(message)
+      walk.hold(error, message)
+      return Effect.fail(error)
+    })
 
-  const wrap = (service: ClaudeServiceShape): ClaudeServiceShape => {
-    const inner = observeAttempts(service)
-
-    const createMessage: ClaudeServiceShape["createMessage"] = (request, call) =>
-      Effect.suspend(() => {
-        const walk = makeWalk(sparesModels)
-        const target = (to: Candidate) => ({
-          name: to.model,
-          effect: Effect.suspend(() => {
-            const spared = walk.spare(to.model)
-            return spared === undefined ? inner.createMessage(to.request(), call) : Effect.fail(spared)
-          })
-        })
-        const own = answer === undefined ? [] : [{
-          name: staticTarget,
-          effect: Effect.sync(() => walk.answer(answer, request))
-        }]
-        const [first, ...others] = candidates(request)
-        return Fallback.firstOf([target(first), ...others.map(target), ...own], {
-          shouldFallback,
-          onSwitch: walk.note
-        }).pipe(Effect.map(({ value, ...provenance }) => annotate(value, provenance, walk)))
-      })
-
-    const streamMessage: ClaudeServiceShape["streamMessage"] = (request, call) =>
-      Stream.suspend(() => {
-        const walk = makeWalk(sparesModels)
-        const target = (to: Candidate) => ({
-          name: to.model,
-          stream: Stream.suspend(() => {
-            const spared = walk.spare(to.model)
-            return spared === undefined ? inner.streamMessage(to.request(), call) : Stream.fail(spared)
-          })
-        })
-        const own = answer === undefined ? [] : [{
-          name: staticTarget,
-          stream: Stream.suspend((): Stream.Stream<MessageEvents.MessageEvent> =>
-            Stream.fromIterable(MessageEvents.fromMessage(walk.answer(answer, request)))
-          )
-        }]
-        const [first, ...others] = candidates(request)
-        return Fallback.firstStreamOf([target(first), ...others.map(target), ...own], {
-          shouldFallback,
-          onSwitch: walk.note,
-          isContent: MessageEvents.isContent,
-          isTransparent: MessageEvents.isPing,
-          decorate: (event: MessageEvents.MessageEvent, provenance) =>
-            event.type === "message_start"
-              ? { ...event, message: annotate(event.message, provenance, walk) }
-              : event
-        })
-      })
-
-    return { createMessage, streamMessage, countTokens: inner.countTokens }
+  const ask = (walk: Walk<Message>, call: Call, turn: Turn<Message>): Effect.Effect<Message, ClaudeError> => {
+    switch (turn._tag) {
+      case "Hold":
+        return Effect.sync(() => walk.describe(turn.answer, turn))
+      case "Give":
+        return Effect.map(turn.message, (message) => walk.describe(message, turn))
+      case "Send": {
+        const sent = provideRejections(
+          turn.service.createMessage(turn.request, turn.options),
+          turn.rejectionsFallThrough,
+          call.rejectionsFallThrough
+        )
+        const answered = judges ? judged(walk, sent) : sent
+        return turn === walk.first ? answered : Effect.map(answered, (message) => walk.describe(message, turn))
+      }
+    }
   }
 
+  const createMessage: ClaudeServiceShape["createMessage"] = (request, options) =>
+    Effect.withFiber((fiber) => {
+      const call = { request, options, streamed: false, rejectionsFallThrough: fiber.getRef(RejectionsFallThrough) }
+      const walk = new Walk<Message>(plan, rules, call)
+      return Fallback.cascade(
+        ask(walk, call, walk.first),
+        (error) => Effect.map(walk.next(error), Option.map((turn) => ask(walk, call, turn)))
+      )
+    })
+
+  type Events = ReadonlyArray<MessageEvents.MessageEvent>
+  type EventStream = Stream.Stream<MessageEvents.MessageEvent, ClaudeError>
+
+  const described = (walk: Walk<Events>, turn: Turn<Events>) => (event: MessageEvents.MessageEvent) =>
+    event.type === "message_start" ? { ...event, message: walk.describe(event.message, turn) } : event
+
+  const open = (walk: Walk<Events>, call: Call, turn: Turn<Events>): EventStream => {
+    switch (turn._tag) {
+      case "Hold":
+        return Stream.suspend(() => Stream.fromIterable(turn.answer.map(described(walk, turn))))
+      case "Give":
+        return Stream.unwrap(
+          Effect.map(
+            turn.message,
+            (message) => Stream.fromIterable(MessageEvents.fromMessage(walk.describe(message, turn)))
+          )
+        )
+      case "Send": {
+        const { rejectionsFallThrough } = turn
+        const sent = turn.service.streamMessage(turn.request, turn.options)
+        const governed = rejectionsFallThrough === call.rejectionsFallThrough
+          ? sent
+          : Stream.provideService(sent, RejectionsFallThrough, rejectionsFallThrough)
+        const answered = judges ? failUnanswered(governed, walk.leadsOn, walk.hold) : governed
+        return turn === walk.first ? answered : Stream.map(answered, described(walk, turn))
+      }
+    }
+  }
+
+  const streamMessage: ClaudeServiceShape["streamMessage"] = (request, options) =>
+    Stream.unwrap(Effect.withFiber((fiber) => {
+      const call = { request, options, streamed: true, rejectionsFallThrough: fiber.getRef(RejectionsFallThrough) }
+      const walk = new Walk<Events>(plan, rules, call)
+      return Effect.succeed(Fallback.cascadeStream(open(walk, call, walk.first), {
+        next: (error) => Effect.map(walk.next(error), Option.map((turn) => open(walk, call, turn))),
+        isContent: MessageEvents.isContent,
+        isTransparent: MessageEvents.isPing
+      }))
+    }))
+
+  return { createMessage, streamMessage, countTokens: plan.own.countTokens }
+}
+
+/** The fallback of options whose targets' errors and services are known. */
+export const fallbackOf = <E, R>(options: FallbackOptions<E, R>): PolicyLayer<E, R> => {
+  const chains = checkTargets(options)
+  const rules = rulesOf(options.shouldFallback)
   return {
     name: "fallback",
-    options: { models: targets.map(({ model }) => model), answer: options.answer !== undefined },
-    wrap
+    options: describeChains(chains, options.shouldFallback),
+    build: (inner) => Effect.map(buildPlan(chains, observeAttempts(inner)), (plan) => ({ service: wrap(plan, rules) }))
   }
 }
+
+/** The fallback that the options state. Its targets' errors and services are read off their type, target by target. */
+export const fallback = <const Options extends FallbackOptions<unknown, unknown>>(
+  options: Options
+): PolicyLayer<FallbackErrors<Options>, FallbackServices<Options>> =>
+  fallbackOf(options as FallbackOptions<FallbackErrors<Options>, FallbackServices<Options>>)

@@ -4,29 +4,40 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type { ClaudeError } from "../../ClaudeError.ts"
 import { isContent, isPing } from "../../MessageEvents.ts"
+import { RejectionsFallThrough } from "../callContext.ts"
 import { observeAttempts } from "./attempts.ts"
-import type { PolicyLayer } from "./PolicyLayer.ts"
+import { type PolicyLayer, stateless } from "./PolicyLayer.ts"
+import { guarded } from "./retryBudget.ts"
 
-/** The schedule, ended by a `Stop` before its own step, so that not even its `tap` sees a retry that must not be. */
+const isFinal = ({ verdict }: ClaudeError, rejectionsFallThrough: boolean): boolean =>
+  verdict._tag === "Stop" || (rejectionsFallThrough && verdict.kind === "rejected")
+
+/**
+ * The schedule, ended by a `Stop` before its own step, so that not even its `tap` sees a retry that must not be; and by a
+ * rejection that somebody further out would rather have than wait for.
+ */
 const whileRetryable = <Output>(
   schedule: Schedule.Schedule<Output, ClaudeError>
 ): Schedule.Schedule<Output | undefined, ClaudeError> =>
   Schedule.fromStep(
-    Effect.map(Schedule.toStep(schedule), (step) => (now: number, error: ClaudeError) =>
-      error.verdict._tag === "Stop" ? Cause.done(undefined) : step(now, error))
+    Effect.flatMap(RejectionsFallThrough, (rejectionsFallThrough) =>
+      Effect.map(Schedule.toStep(schedule), (step) =>
+      (now: number, error: ClaudeError) =>
+        isFinal(error, rejectionsFallThrough) ? Cause.done(undefined) : step(now, error)))
   )
 
-export const retry = <Output>(given: Schedule.Schedule<Output, ClaudeError>): PolicyLayer => ({
-  name: "retry",
-  options: { schedule: given },
-  wrap: (service) => {
-    const inner = observeAttempts(service)
-    const schedule = whileRetryable(given)
-    return {
-      createMessage: (request, call) => Retry.retry(inner.createMessage(request, call), schedule),
-      countTokens: (request, call) => Retry.retry(inner.countTokens(request, call), schedule),
-      streamMessage: (request, call) =>
-        Retry.retryStream(inner.streamMessage(request, call), { schedule, isContent, isTransparent: isPing })
+export const retry = <Output>(given: Schedule.Schedule<Output, ClaudeError>): PolicyLayer =>
+  stateless({
+    name: "retry",
+    options: { schedule: given },
+    wrap: (service) => {
+      const inner = observeAttempts(service)
+      const schedule = guarded(whileRetryable(given))
+      return {
+        createMessage: (request, call) => Retry.retry(inner.createMessage(request, call), schedule),
+        countTokens: (request, call) => Retry.retry(inner.countTokens(request, call), schedule),
+        streamMessage: (request, call) =>
+          Retry.retryStream(inner.streamMessage(request, call), { schedule, isContent, isTransparent: isPing })
+      }
     }
-  }
-})
+  })

@@ -1,13 +1,23 @@
 import * as OptionCheck from "@effect-claude/resilience/OptionCheck"
 import * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
 import type * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import type { AlertsOptions } from "../../Alerts.ts"
 import type { ClaudeError } from "../../ClaudeError.ts"
 import * as ClaudeSchedule from "../../ClaudeSchedule.ts"
+import { alerts } from "./alerts.ts"
 import { attemptTimeout, type AttemptTimeoutOptions } from "./attemptTimeout.ts"
+import { cache, type CacheOptions } from "./cache.ts"
+import { circuitBreaker, type CircuitBreakerOptions } from "./circuitBreaker.ts"
+import { concurrency, type ConcurrencyOptions } from "./concurrency.ts"
 import { deadline } from "./deadline.ts"
-import { fallback, type FallbackOptions } from "./fallback.ts"
+import { type FallbackErrors, fallbackOf, type FallbackOptions, type FallbackServices } from "./fallback.ts"
+import { hedge, type HedgeOptions } from "./hedge.ts"
 import type { PolicyLayer } from "./PolicyLayer.ts"
+import { rateLimiter, type RateLimiterOptions } from "./rateLimiter.ts"
 import { retry } from "./retry.ts"
+import { retryBudget, type RetryBudgetOptions } from "./retryBudget.ts"
 import { telemetry, type TelemetryOptions } from "./telemetry.ts"
 
 /**
@@ -16,13 +26,49 @@ import { telemetry, type TelemetryOptions } from "./telemetry.ts"
  * @category models
  * @since 0.1.0
  */
-export interface StandardOptions {
+export interface StandardOptions<out E = never, out R = never> {
   readonly attemptTimeout?: AttemptTimeoutOptions | false | undefined
+  readonly concurrency?: ConcurrencyOptions | false | undefined
+  readonly rateLimiter?: RateLimiterOptions | false | undefined
+  readonly circuitBreaker?: CircuitBreakerOptions | false | undefined
+  readonly hedge?: HedgeOptions | false | undefined
   readonly retry?: Schedule.Schedule<unknown, ClaudeError> | false | undefined
-  readonly fallback?: FallbackOptions | false | undefined
+  readonly retryBudget?: RetryBudgetOptions | false | undefined
+  readonly fallback?: FallbackOptions<E, R> | false | undefined
   readonly deadline?: Duration.Input | false | undefined
+  readonly cache?: CacheOptions<E, R> | false | undefined
   readonly telemetry?: TelemetryOptions | false | undefined
+  readonly alerts?: AlertsOptions<E, R> | false | undefined
 }
+
+type PartOf<Options, Name> = Name extends keyof Options ? Exclude<Options[Name], false | undefined> : never
+
+type StoreOf<Options> = PartOf<Options, "cache"> extends { readonly store?: infer Store } ? Store : never
+
+type HandlerOf<Options> = PartOf<Options, "alerts"> extends { readonly onAlert: infer Handler } ? Handler : never
+
+type ErrorOf<Store> = Store extends Effect.Effect<infer _A, infer E, infer _R> ? E : never
+
+type ServicesOf<Store> = Store extends Effect.Effect<infer _A, infer _E, infer R> ? Exclude<R, Scope.Scope> : never
+
+/**
+ * With what the layers and stores named in options of `standard` can fail.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type StandardErrors<Options> = FallbackErrors<PartOf<Options, "fallback">> | ErrorOf<StoreOf<Options>>
+
+/**
+ * What the layers, stores and handlers named in options of `standard` need.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type StandardServices<Options> =
+  | FallbackServices<PartOf<Options, "fallback">>
+  | ServicesOf<StoreOf<Options>>
+  | (HandlerOf<Options> extends (...args: never) => infer Handled ? ServicesOf<Handled> : never)
 
 export const defaultDeadline = Duration.minutes(10)
 
@@ -58,33 +104,62 @@ const timeoutsWithin = (total: Duration.Duration, given: AttemptTimeoutOptions):
   }
 }
 
-type Fallback = StandardOptions["fallback"]
+/** What was asked for of a part that is there unless it is switched off. */
+const unlessOff = <A>(given: A | false | undefined, byDefault: A): A | undefined =>
+  given === false ? undefined : given ?? byDefault
 
-// With models, the static answer is their last target as well: only there is it known of each why it did not answer.
-const modelsOf = (options: Fallback): PolicyLayer | undefined => {
-  if (options === undefined || options === false) return undefined
-  return options.models === undefined && options.answer !== undefined ? undefined : fallback(options)
-}
+/** What was asked for of a part that is there only if asked for. */
+const ifAsked = <A>(given: A | false | undefined): A | undefined => given === false ? undefined : given
 
-// A static answer takes no time, so it stands outside of the deadline too and is there for a missed one.
-const answerOf = (options: Fallback): PolicyLayer | undefined => {
-  if (options === undefined || options === false || options.answer === undefined) return undefined
-  const { models: _, ...answer } = options
-  return fallback(answer)
-}
+const holdsSenders = <E, R>({ contextOverflow, models, refusal, targets }: FallbackOptions<E, R>): boolean =>
+  models !== undefined || targets !== undefined || refusal !== undefined || contextOverflow !== undefined
 
 /** The policies of the standard pipeline, the innermost first. */
-export const standard = (options: StandardOptions): ReadonlyArray<PolicyLayer> => {
+const allParts = <E, R>(options: StandardOptions<E, R>): ReadonlyArray<PolicyLayer<E, R>> => {
   const total = options.deadline === false
     ? Duration.infinity
     : OptionCheck.duration(owner, "deadline", options.deadline ?? defaultDeadline, { positive: true })
-  const parts = [
-    options.attemptTimeout === false ? undefined : attemptTimeout(timeoutsWithin(total, options.attemptTimeout ?? {})),
-    options.retry === false ? undefined : retry(options.retry ?? ClaudeSchedule.standard),
-    modelsOf(options.fallback),
+  const timeouts = options.attemptTimeout === false ? undefined : timeoutsWithin(total, options.attemptTimeout ?? {})
+  const permits = unlessOff(options.concurrency, {})
+  const limits = unlessOff(options.rateLimiter, {})
+  const circuit = unlessOff(options.circuitBreaker, {})
+  const hedges = ifAsked(options.hedge)
+  const schedule = unlessOff(options.retry, ClaudeSchedule.standard)
+  // It pays for retries and hedges; without either it would be a part that does nothing.
+  if (schedule === undefined && hedges === undefined && options.retryBudget) {
+    throw new RangeError(`${owner}: option "retryBudget" pays for nothing: "retry" is false and there is no "hedge"`)
+  }
+  const budget = schedule === undefined && hedges === undefined ? undefined : unlessOff(options.retryBudget, {})
+  const targets = ifAsked(options.fallback)
+  const hasChain = targets !== undefined && (holdsSenders(targets) || targets.answer === undefined)
+  const answers = ifAsked(options.cache)
+  const watch = unlessOff(options.telemetry, {})
+  const alarms = ifAsked(options.alerts)
+
+  const parts: ReadonlyArray<PolicyLayer<E, R> | undefined> = [
+    timeouts && attemptTimeout(timeouts),
+    permits && concurrency(permits),
+    limits && rateLimiter(limits),
+    circuit && circuitBreaker(circuit),
+    hedges && hedge(hedges),
+    schedule && retry(schedule),
+    budget && retryBudget(budget),
+    // With other targets, the static answer is their last one as well: only there is it known of each why it did not answer.
+    targets && hasChain ? fallbackOf(targets) : undefined,
     Duration.isFinite(total) ? deadline(total) : undefined,
-    answerOf(options.fallback),
-    options.telemetry === false ? undefined : telemetry(options.telemetry ?? {})
+    // What takes no time stands outside of the deadline, and is there for a missed one.
+    answers && cache(answers),
+    targets?.answer && (Duration.isFinite(total) || !hasChain)
+      ? fallbackOf({ answer: targets.answer, shouldFallback: targets.shouldFallback })
+      : undefined,
+    watch && telemetry(watch),
+    alarms && alerts(alarms)
   ]
   return parts.filter((part) => part !== undefined)
 }
+
+/** The policies of the standard pipeline, the innermost first. */
+export const standard = <const Options extends StandardOptions<unknown, unknown>>(
+  options: Options
+): ReadonlyArray<PolicyLayer<StandardErrors<Options>, StandardServices<Options>>> =>
+  allParts(options as StandardOptions<StandardErrors<Options>, StandardServices<Options>>)

@@ -1,0 +1,270 @@
+/**
+ * What a model can do, as far as it is known: the largest input and output, thinking, tools, prefill.
+ *
+ * **Details**
+ *
+ * `withFallback` adapts a request to the model it falls back to by these, or skips the model. What is absent is unknown, and
+ * unknown is never a reason to change or to skip anything. Little is known without asking: the API's own list of models
+ * ({@link fromModelInfo}) has the numbers.
+ *
+ * **Example** (Asking what is known of a model)
+ *
+ * ```ts
+ * import * as ModelCapabilities from "@effect-claude/client/ModelCapabilities"
+ * import { assert } from "@effect/vitest"
+ *
+ * assert.isTrue(ModelCapabilities.of("claude-haiku-4-5").prefill)
+ * assert.isFalse(ModelCapabilities.of("claude-sonnet-5-5").prefill)
+ * assert.deepStrictEqual(ModelCapabilities.of("a-model-of-another-cloud"), {})
+ * ```
+ *
+ * @since 0.1.0
+ */
+import type { ThinkingConfigParam } from "@anthropic-ai/sdk/resources/messages/messages"
+import type { ModelInfo } from "@anthropic-ai/sdk/resources/models"
+import { isKnown, type KnownModel } from "./Models.ts"
+
+/**
+ * A way to configure thinking: the `type` of a request's `thinking`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ThinkingType = ThinkingConfigParam["type"]
+
+/**
+ * Which ways to configure thinking a model takes. What is absent is unknown.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ThinkingSupport = { readonly [Type in ThinkingType]?: boolean | undefined }
+
+/**
+ * What a model can do. What is absent is unknown.
+ *
+ * **Details**
+ *
+ * - `contextWindow`: the largest input, in tokens
+ * - `maxOutputTokens`: the largest `max_tokens`
+ * - `maxOutputTokensUnstreamed`: the largest `max_tokens` of an answer that is not streamed, where that is less
+ * - `thinking`: whether the model thinks at all, or which configurations of it the model takes
+ * - `tools`: whether it takes tools
+ * - `prefill`: whether a request may end with the beginning of the answer
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ModelCapabilities {
+  readonly contextWindow?: number | undefined
+  readonly maxOutputTokens?: number | undefined
+  readonly maxOutputTokensUnstreamed?: number | undefined
+  readonly thinking?: boolean | ThinkingSupport | undefined
+  readonly tools?: boolean | undefined
+  readonly prefill?: boolean | undefined
+}
+
+// Extended thinking is the only kind up to 4.5 and is refused from 4.7 on; the models in between take both. Which of the
+// later ones let thinking be switched off differs from model to model, so that stays unknown; Sonnet 5.5 takes
+// `between_tools` for it, and is the only one that does.
+const extendedOnly: ModelCapabilities = {
+  prefill: true,
+  thinking: { enabled: true, adaptive: false, between_tools: false }
+}
+const bothKinds: ModelCapabilities = {
+  prefill: false,
+  thinking: { enabled: true, adaptive: true, between_tools: false }
+}
+const adaptiveOnly: ModelCapabilities = {
+  prefill: false,
+  thinking: { enabled: false, adaptive: true, between_tools: false }
+}
+const betweenTools: ModelCapabilities = {
+  prefill: false,
+  thinking: { enabled: false, adaptive: true, between_tools: true, disabled: false }
+}
+
+const table: Readonly<Record<KnownModel, ModelCapabilities>> = {
+  "claude-fable-5-2": adaptiveOnly,
+  "claude-mythos-5-2": adaptiveOnly,
+  "claude-haiku-5-5": adaptiveOnly,
+  "claude-sonnet-5-5": betweenTools,
+  "claude-fable-5-1": adaptiveOnly,
+  "claude-opus-5-5": adaptiveOnly,
+  "claude-mythos-5-1": adaptiveOnly,
+  "claude-sonnet-5": adaptiveOnly,
+  "claude-fable-5": adaptiveOnly,
+  "claude-mythos-5": adaptiveOnly,
+  "claude-opus-5": adaptiveOnly,
+  "claude-opus-4-8": adaptiveOnly,
+  "claude-opus-4-7": adaptiveOnly,
+  "claude-mythos-preview": bothKinds,
+  "claude-opus-4-6": bothKinds,
+  "claude-sonnet-4-6": bothKinds,
+  "claude-haiku-4-5": extendedOnly,
+  "claude-haiku-4-5-20251001": extendedOnly,
+  "claude-opus-4-5": extendedOnly,
+  "claude-opus-4-5-20251101": extendedOnly,
+  "claude-sonnet-4-5": extendedOnly,
+  "claude-sonnet-4-5-20250929": extendedOnly
+}
+
+// The SDK refuses to ask these for more without streaming (`MODEL_NONSTREAMING_TOKENS`).
+const unstreamed: Readonly<Record<string, number>> = {
+  "claude-opus-4@20250514": 8192,
+  "anthropic.claude-opus-4-1-20250805-v1:0": 8192,
+  "claude-opus-4-1@20250805": 8192
+}
+
+/**
+ * What the documentation and the SDK say of a model by its name.
+ *
+ * **Details**
+ *
+ * - `prefill`: of the models that the SDK lists only those of 4.5 take one; 4.6 and later answer with a 400 (the API's
+ *   documentation of its errors).
+ * - `thinking`: models of 4.5 take `enabled` and not `adaptive`, from 4.7 on it is the other way round; 4.6 and Mythos Preview
+ *   take both. Only Sonnet 5.5 takes `between_tools`, in the place of `disabled` (the API's page on troubleshooting thinking).
+ * - `maxOutputTokensUnstreamed`: the three names in the SDK's table.
+ *
+ * Everything else is unknown, as is everything of a model that is not listed. The numbers come from {@link fromModelInfo} or
+ * from you.
+ *
+ * **Example** (Knowing which thinking a model takes)
+ *
+ * ```ts
+ * import * as ModelCapabilities from "@effect-claude/client/ModelCapabilities"
+ * import { assert } from "@effect/vitest"
+ *
+ * assert.deepStrictEqual(ModelCapabilities.of("claude-opus-5-5").thinking, {
+ *   adaptive: true,
+ *   between_tools: false,
+ *   enabled: false
+ * })
+ * ```
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const of = (model: string): ModelCapabilities => {
+  if (isKnown(model)) return table[model]
+  return Object.hasOwn(unstreamed, model) ? { maxOutputTokensUnstreamed: unstreamed[model] } : {}
+}
+
+/**
+ * What the API's list of models says of one of them (`client.models.retrieve`, `client.models.list`).
+ *
+ * **When to use**
+ *
+ * Use to give `withFallback` the numbers of its targets without writing them down.
+ *
+ * **Details**
+ *
+ * Nothing in it tells of prefill and of tools; both come from {@link of}, if there.
+ *
+ * **Example** (Reading a model's limits)
+ *
+ * ```ts
+ * import type { ModelInfo } from "@anthropic-ai/sdk/resources/models"
+ * import * as ModelCapabilities from "@effect-claude/client/ModelCapabilities"
+ * import { assert } from "@effect/vitest"
+ *
+ * const info: ModelInfo = {
+ *   id: "a-model",
+ *   type: "model",
+ *   display_name: "A model",
+ *   line: null,
+ *   lifecycle: "active",
+ *   created_at: "2026-01-01T00:00:00Z",
+ *   deprecated_at: null,
+ *   retires_at: null,
+ *   capabilities: null,
+ *   max_input_tokens: 100_000,
+ *   max_tokens: 16_000
+ * }
+ *
+ * assert.deepStrictEqual(ModelCapabilities.fromModelInfo(info), { contextWindow: 100_000, maxOutputTokens: 16_000 })
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromModelInfo = (info: ModelInfo): ModelCapabilities => {
+  // Gateways leave out fields that the types promise.
+  const { capabilities, id, max_input_tokens, max_tokens }: Partial<ModelInfo> & Pick<ModelInfo, "id"> = info
+  return {
+    ...of(id),
+    ...(max_input_tokens === null || max_input_tokens === undefined ? undefined : { contextWindow: max_input_tokens }),
+    ...(max_tokens === null || max_tokens === undefined ? undefined : { maxOutputTokens: max_tokens }),
+    ...(capabilities === null || capabilities === undefined
+      ? undefined
+      : { thinking: thinkingOf(capabilities.thinking) })
+  }
+}
+
+const thinkingOf = (
+  { supported, types }: NonNullable<ModelInfo["capabilities"]>["thinking"]
+): ModelCapabilities["thinking"] =>
+  supported
+    ? {
+      adaptive: types.adaptive.supported,
+      between_tools: types.between_tools.supported,
+      disabled: types.disabled.supported,
+      enabled: types.enabled.supported
+    }
+    : false
+
+/**
+ * How many tokens the input of a request has, roughly: a token for every 3.5 characters of its system prompt, tools and
+ * messages, which is what the API's glossary gives for English. Files, images and other encoded data are left out.
+ *
+ * **Gotchas**
+ *
+ * An estimate, off by a third in either direction with code or other languages. `countTokens` asks the API.
+ *
+ * **Example** (Estimating a prompt)
+ *
+ * ```ts
+ * import * as ModelCapabilities from "@effect-claude/client/ModelCapabilities"
+ * import { assert } from "@effect/vitest"
+ *
+ * const tokens = ModelCapabilities.estimateInputTokens({ messages: [{ role: "user", content: "a".repeat(3500) }] })
+ * assert.strictEqual(tokens, 1000)
+ * ```
+ *
+ * @category estimates
+ * @since 0.1.0
+ */
+export const estimateInputTokens = (
+  request: { readonly messages: unknown; readonly system?: unknown; readonly tools?: unknown }
+): number => Math.ceil(characters([request.messages, request.system, request.tools]) / charactersPerToken)
+
+const charactersPerToken = 3.5
+
+// Of these a token is not a few characters: base64, signatures, ids.
+const uncounted: ReadonlySet<string> = new Set([
+  "data",
+  "signature",
+  "encrypted_content",
+  "type",
+  "role",
+  "media_type",
+  "id"
+])
+
+const characters = (root: unknown): number => {
+  let count = 0
+  const seen = new Set<object>()
+  const pending: Array<unknown> = [root]
+  while (pending.length > 0) {
+    const value = pending.pop()
+    if (typeof value === "string") count += value.length
+    if (typeof value !== "object" || value === null || ArrayBuffer.isView(value) || seen.has(value)) continue
+    seen.add(value)
+    const isList = Array.isArray(value)
+    for (const [key, item] of Object.entries(value)) {
+      if (isList || !uncounted.has(key)) pending.push(item)
+    }
+  }
+  return count
+}

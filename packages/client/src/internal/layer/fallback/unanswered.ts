@@ -1,0 +1,109 @@
+import type { Message } from "@anthropic-ai/sdk/resources/messages/messages"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Effect from "effect/Effect"
+import * as Pull from "effect/Pull"
+import * as Stream from "effect/Stream"
+import * as AnswerInfo from "../../../AnswerInfo.ts"
+import { type ClaudeError, OutputTruncatedError, RefusalError } from "../../../ClaudeError.ts"
+import { isPing, type MessageEvent } from "../../../MessageEvents.ts"
+import type { ChainName } from "./targets.ts"
+
+type Special = Exclude<ChainName, "main">
+
+const chainOfStopReason = (reason: unknown): Special | undefined =>
+  reason === "refusal" ? "refusal" : reason === "model_context_window_exceeded" ? "contextOverflow" : undefined
+
+/** The chain that a failure has for itself, if the program named one. */
+export const chainOfError = (error: ClaudeError): Special | undefined => {
+  switch (error._tag) {
+    case "RefusalError":
+      return "refusal"
+    case "ContextWindowExceededError":
+      return "contextOverflow"
+    case "OutputTruncatedError":
+      return chainOfStopReason(error.stopReason)
+    default:
+      return undefined
+  }
+}
+
+/** Whether an answer that stopped for a reason with a chain of its own shall be taken for a failure. */
+export type LeadsOn = (chain: Special) => boolean
+
+/** The failure that an answer amounts to: a 200 that is a refusal, or that the context window cut short. */
+export const unansweredBy = (message: Message, leadsOn: LeadsOn): ClaudeError | undefined => {
+  const reason: unknown = message.stop_reason
+  const chain = chainOfStopReason(reason)
+  if (chain === undefined || !leadsOn(chain)) return undefined
+  const { attempt, requestId } = AnswerInfo.of(message)
+  const shared = { model: message.model, attempt, ...(requestId === undefined ? undefined : { requestId }) }
+  if (chain === "contextOverflow") {
+    return new OutputTruncatedError({
+      ...shared,
+      message: "The answer was cut off by the end of the context window",
+      stopReason: "model_context_window_exceeded"
+    })
+  }
+  const { category, explanation }: Partial<NonNullable<Message["stop_details"]>> = message.stop_details ?? {}
+  return new RefusalError({
+    ...shared,
+    message: "The model refused to answer",
+    ...(typeof category === "string" ? { category } : undefined),
+    ...(typeof explanation === "string" ? { explanation } : undefined)
+  })
+}
+
+type Events = NonEmptyReadonlyArray<MessageEvent>
+
+/**
+ * Turns a stream that ends as such an answer into a failing one, as long as it has shown no content. Its events go to
+ * `hold`, since they may be the answer in the end.
+ */
+export const failUnanswered = (
+  stream: Stream.Stream<MessageEvent, ClaudeError>,
+  leadsOn: LeadsOn,
+  hold: (error: ClaudeError, events: ReadonlyArray<MessageEvent>) => void
+): Stream.Stream<MessageEvent, ClaudeError> =>
+  Stream.transformPull(stream, (pull) =>
+    Effect.sync(() => {
+      let start: Extract<MessageEvent, { readonly type: "message_start" }> | undefined
+      let isJudged = false
+
+      /** The failure that one of these events tells of; judged once the first of them is there that is no mere preamble. */
+      const judge = (events: Events): ClaudeError | undefined => {
+        for (const event of events) {
+          if (event.type === "ping") continue
+          if (event.type === "message_start") {
+            start = event
+            continue
+          }
+          isJudged = true
+          if (event.type !== "message_delta" || start === undefined) return undefined
+          return unansweredBy({ ...start.message, ...event.delta }, leadsOn)
+        }
+        return undefined
+      }
+
+      const rest = (error: ClaudeError, events: Array<MessageEvent>): Pull.Pull<Events, ClaudeError> =>
+        Pull.matchEffect(pull, {
+          onSuccess: (more) => {
+            for (const event of more) events.push(event)
+            return rest(error, events)
+          },
+          onFailure: Effect.failCause,
+          onDone: () => {
+            hold(error, events)
+            return Effect.fail(error)
+          }
+        })
+
+      const untilJudged: Pull.Pull<Events, ClaudeError> = Effect.flatMap(pull, (events) => {
+        const before = start
+        const error = judge(events)
+        if (error === undefined) return Effect.succeed(events)
+        const seen = before === undefined ? events : [before, ...events]
+        return rest(error, seen.filter((event) => !isPing(event)))
+      })
+
+      return Effect.suspend(() => isJudged ? pull : untilJudged)
+    }))

@@ -1,0 +1,106 @@
+import type { ModelInfo, ThinkingTypes } from "@anthropic-ai/sdk/resources/models"
+import * as ModelCapabilities from "@effect-claude/client/ModelCapabilities"
+import * as Models from "@effect-claude/client/Models"
+import { assert, describe, it } from "@effect/vitest"
+import { readFileSync } from "node:fs"
+import { createRequire } from "node:module"
+import { dirname, join } from "node:path"
+
+const sdkSource = (path: string): string =>
+  readFileSync(join(dirname(createRequire(import.meta.url).resolve("@anthropic-ai/sdk")), "src", path), "utf8")
+
+describe("ModelCapabilities.of", () => {
+  it("only the models of 4.5 take a prefill", () => {
+    for (const model of Models.known) {
+      assert.strictEqual(ModelCapabilities.of(model).prefill, /^claude-(haiku|opus|sonnet)-4-5/.test(model), model)
+    }
+  })
+
+  it("extended thinking ends with 4.6, adaptive thinking begins there", () => {
+    for (const model of Models.known) {
+      const thinking = ModelCapabilities.of(model).thinking
+      assert.isObject(thinking, model)
+      const isOld = model.includes("-4-5")
+      const isBetween = model.includes("-4-6") || model === "claude-mythos-preview"
+      assert.deepInclude(thinking, {
+        enabled: isOld || isBetween,
+        adaptive: !isOld,
+        between_tools: model === "claude-sonnet-5-5"
+      })
+    }
+  })
+
+  it("says nothing of a model that is not listed, whatever its name", () => {
+    for (const model of ["", "constructor", "__proto__", "claude-opus-9"]) {
+      assert.deepStrictEqual(ModelCapabilities.of(model), {})
+    }
+  })
+
+  it("has the SDK's limits of answers that are not streamed, and no others", () => {
+    const rows = [...sdkSource("internal/constants.ts").matchAll(/'([^']+)': (\d+)/g)]
+    assert.isAbove(rows.length, 0)
+    for (const [, model = "", limit] of rows) {
+      assert.deepStrictEqual(ModelCapabilities.of(model), { maxOutputTokensUnstreamed: Number(limit) })
+    }
+    assert.strictEqual(rows.length, 3)
+  })
+})
+
+const yes = { supported: true }
+const no = { supported: false }
+
+const infoWith = (supported: boolean, types: Partial<ThinkingTypes>): ModelInfo => ({
+  id: "claude-haiku-4-5",
+  type: "model",
+  display_name: "Haiku",
+  line: null,
+  lifecycle: "active",
+  created_at: "2025-10-01T00:00:00Z",
+  deprecated_at: null,
+  retires_at: null,
+  max_input_tokens: 1000,
+  max_tokens: 100,
+  // Only the part that is read.
+  capabilities: {
+    thinking: { supported, types: { adaptive: no, between_tools: no, disabled: no, enabled: no, ...types } }
+  } as ModelInfo["capabilities"]
+})
+
+describe("ModelCapabilities.fromModelInfo", () => {
+  it("has the numbers and the kinds of thinking, beside what is known by name", () => {
+    assert.deepStrictEqual(ModelCapabilities.fromModelInfo(infoWith(true, { disabled: yes, enabled: yes })), {
+      prefill: true,
+      contextWindow: 1000,
+      maxOutputTokens: 100,
+      thinking: { adaptive: false, between_tools: false, disabled: true, enabled: true }
+    })
+    assert.isFalse(ModelCapabilities.fromModelInfo(infoWith(false, {})).thinking)
+  })
+
+  it("leaves open what the API leaves open", () => {
+    const info = { ...infoWith(true, {}), id: "new", max_input_tokens: null, max_tokens: null, capabilities: null }
+    assert.deepStrictEqual(ModelCapabilities.fromModelInfo(info), {})
+  })
+
+  it("copes with a gateway that says nothing but the name", () => {
+    assert.deepStrictEqual(ModelCapabilities.fromModelInfo({ id: "new" } as ModelInfo), {})
+  })
+})
+
+describe("ModelCapabilities.estimateInputTokens", () => {
+  it("counts the system prompt, the tools and the messages", () => {
+    const tokens = ModelCapabilities.estimateInputTokens({
+      system: "s".repeat(35),
+      tools: [{ name: "n".repeat(35), input_schema: { type: "object" } }],
+      messages: [{ role: "user", content: [{ type: "text", text: "t".repeat(35) }] }]
+    })
+    assert.strictEqual(tokens, 30)
+  })
+
+  it("leaves out what is no text, and copes with a circle", () => {
+    const image = { type: "image", source: { type: "base64", media_type: "image/png", data: "A".repeat(1_000_000) } }
+    const circle: Array<unknown> = [image, new Uint8Array(1000)]
+    circle.push(circle)
+    assert.strictEqual(ModelCapabilities.estimateInputTokens({ messages: [{ role: "user", content: circle }] }), 0)
+  })
+})
