@@ -10,6 +10,8 @@ import { vitest } from "./Vitest.mjs"
 
 /** @typedef {import("./Step.mjs").Step} Step */
 
+const storms = "packages/testing/test/storm"
+
 /**
  * The type tests' runner does not read the native compiler's API, so the types are tested with the compilers that users
  * of older TypeScript versions have; the `types` step covers the newest.
@@ -91,7 +93,17 @@ export const steps = [
     title: "unit and wire tests",
     alone: true,
     run: async () => {
-      const { counts, finished } = await vitest("unit", [])
+      const { counts, finished } = await vitest("unit", [`--exclude=${storms}/**`])
+      return counted(finished, counts)
+    }
+  },
+  {
+    // One file at a time: a storm takes all of a small machine, and what it measures is time.
+    name: "storms",
+    title: "storms",
+    alone: true,
+    run: async () => {
+      const { counts, finished } = await vitest("storms", [storms, "--maxWorkers=1"])
       return counted(finished, counts)
     }
   },
