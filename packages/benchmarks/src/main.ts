@@ -1,8 +1,41 @@
-import { benchCalls } from "./calls.ts"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { execFileSync } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import { benchBundle } from "./bundle.ts"
+import { calls } from "./calls.ts"
+import { compare, type Contestant, lines } from "./compare.ts"
+import { benchKeys } from "./keys.ts"
 import { benchMemory } from "./memory.ts"
-import { benchRetry } from "./retry.ts"
+import { pipeline } from "./pipeline.ts"
+import { policies } from "./policies.ts"
+import { rejections } from "./rejections.ts"
+import { retry } from "./retry.ts"
 
-const all = { calls: benchCalls, retry: benchRetry, memory: benchMemory }
+const timed = (group: Effect.Effect<ReadonlyArray<Contestant>, never, Scope.Scope>) => () =>
+  Effect.runPromise(
+    Effect.scoped(Effect.flatMap(group, (contestants) => Effect.promise(async () => lines(await compare(contestants)))))
+  )
+
+// No collection may fall into what is measured, so the young heap is larger than all of it.
+const benchAllocation = () => {
+  const program = fileURLToPath(new URL("allocation.ts", import.meta.url))
+  const flags = ["--expose-gc", "--min-semi-space-size=256", "--max-semi-space-size=256"]
+  execFileSync(process.execPath, [...flags, program], { stdio: "inherit" })
+  return Promise.resolve([])
+}
+
+const all = {
+  policies: timed(policies),
+  rejections: timed(rejections),
+  pipeline: timed(pipeline),
+  calls: timed(calls),
+  retry: timed(retry),
+  allocation: benchAllocation,
+  memory: benchMemory,
+  keys: benchKeys,
+  bundle: benchBundle
+}
 
 const wanted = process.argv.slice(2).filter((name) => name !== "--")
 const unknown = wanted.filter((name) => !Object.hasOwn(all, name))

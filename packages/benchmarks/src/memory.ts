@@ -5,24 +5,11 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
+import { line } from "./compare.ts"
+import { heap, kilobytes } from "./heap.ts"
 import { request, silentClient } from "./stubs.ts"
 
 const inFlight = 10_000
-
-setFlagsFromString("--expose-gc")
-const collect = runInNewContext("gc") as () => void
-
-const heap = async (): Promise<number> => {
-  for (let round = 0; round < 4; round++) {
-    collect()
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-  return process.memoryUsage().heapUsed
-}
-
-const kilobytes = (bytes: number): string => `${(bytes / 1024).toFixed(1)} KB`
 
 const measure = async (
   start: () => () => Promise<unknown>
@@ -59,18 +46,19 @@ export const benchMemory = async (): Promise<ReadonlyArray<string>> => {
   const contestants = {
     "plain SDK": sdkCalls,
     "bare AnthropicClient": effectCalls(bare),
-    "standard()": effectCalls(bare.pipe(ClaudeLayer.standard()))
+    "standard()": effectCalls(
+      bare.pipe(ClaudeLayer.standard({ rateLimiter: false, concurrency: { permits: inFlight } }))
+    ),
+    "standard(), nearly all waiting for a permit": effectCalls(
+      bare.pipe(ClaudeLayer.standard({ rateLimiter: false, concurrency: { permits: 1, queue: inFlight } }))
+    )
   }
   const lines = [`(${inFlight} calls in flight, heap for each)`]
   let reference: number | undefined
   for (const [name, start] of Object.entries(contestants)) {
     const { held, left } = await measure(start)
     reference ??= held
-    lines.push(
-      `${name.padEnd(44)} ${kilobytes(held).padStart(9)}      x ${(held / reference).toFixed(2)}, left afterwards ${
-        kilobytes(left)
-      }`
-    )
+    lines.push(line(name, kilobytes(held), `x ${(held / reference).toFixed(2)}`, `left ${kilobytes(left)}`))
   }
   return lines
 }

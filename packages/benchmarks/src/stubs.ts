@@ -15,12 +15,17 @@ const body = JSON.stringify({
   usage: { input_tokens: 12, output_tokens: 3 }
 })
 
+// Limits that never make a call wait, since waiting is not what is measured.
 const headers = {
   "content-type": "application/json",
   "request-id": "req_01",
-  "anthropic-ratelimit-requests-limit": "50",
-  "anthropic-ratelimit-requests-remaining": "49",
-  "anthropic-ratelimit-requests-reset": "2026-11-20T10:00:30Z"
+  ...Object.fromEntries(
+    ["requests", "input-tokens", "output-tokens"].flatMap((name) => [
+      [`anthropic-ratelimit-${name}-limit`, "1000000000"],
+      [`anthropic-ratelimit-${name}-remaining`, "1000000000"],
+      [`anthropic-ratelimit-${name}-reset`, new Date(Date.now() + 1000).toISOString()]
+    ])
+  )
 }
 
 export const request: MessageRequest = {
