@@ -93,28 +93,34 @@ const names = Object.keys(prefixes) as ReadonlyArray<keyof RateLimits>
 // RFC 3339, which is narrower than what `Date.parse` takes: a bare number or "1 Jan" is no reset time.
 const rfc3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/
 
-const count = (text: string | null): number | undefined => {
-  if (text === null || !/^\d+$/.test(text.trim())) return undefined
+const count = (text: string): number | undefined => {
+  if (!/^\d+$/.test(text.trim())) return undefined
   const value = Number(text)
   return Number.isSafeInteger(value) ? value : undefined
 }
 
-const instant = (text: string | null): number | undefined => {
-  if (text === null || !rfc3339.test(text.trim())) return undefined
+const instant = (text: string): number | undefined => {
+  if (!rfc3339.test(text.trim())) return undefined
   const value = Date.parse(text.trim())
   return Number.isNaN(value) ? undefined : value
 }
 
-const bucket = (headers: HeaderReader, prefix: string): Bucket | undefined => {
-  const limit = count(headers.get(`${prefix}-limit`))
-  const remaining = count(headers.get(`${prefix}-remaining`))
-  const resetAt = instant(headers.get(`${prefix}-reset`))
-  if (limit === undefined && remaining === undefined && resetAt === undefined) return undefined
-  return {
-    ...(limit === undefined ? undefined : { limit }),
-    ...(remaining === undefined ? undefined : { remaining }),
-    ...(resetAt === undefined ? undefined : { resetAt })
-  }
+/** Which part of which bucket a header is, by its name. */
+const parts: ReadonlyMap<string, { readonly name: keyof RateLimits; readonly part: "limit" | "remaining" | "reset" }> =
+  new Map(
+    names.flatMap((name) =>
+      (["limit", "remaining", "reset"] as const).map((part) => [`${prefixes[name]}-${part}`, { name, part }] as const)
+    )
+  )
+
+type Buckets = { -readonly [K in keyof RateLimits]?: { -readonly [P in keyof Bucket]: Bucket[P] } }
+
+const note = (found: Buckets, header: string, value: string): void => {
+  const known = parts.get(header)
+  if (known === undefined) return
+  const { name, part } = known
+  const read = part === "reset" ? instant(value) : count(value)
+  if (read !== undefined) (found[name] ??= {})[part === "reset" ? "resetAt" : part] = read
 }
 
 /**
@@ -125,6 +131,8 @@ const bucket = (headers: HeaderReader, prefix: string): Bucket | undefined => {
  */
 export interface HeaderReader {
   readonly get: (name: string) => string | null
+  /** Hands out each header with its name in lower case. Spares a search for each name, if it is there. */
+  readonly forEach?: (visit: (value: string, name: string) => void) => void
 }
 
 /**
@@ -144,15 +152,16 @@ export interface HeaderReader {
  * @since 0.1.0
  */
 export const fromHeaders = (headers: HeaderReader): RateLimits | undefined => {
-  let limits: { -readonly [K in keyof RateLimits]: RateLimits[K] } | undefined
-  for (const name of names) {
-    const found = bucket(headers, prefixes[name])
-    if (found !== undefined) {
-      limits ??= {}
-      limits[name] = found
+  const found: Buckets = {}
+  if (headers.forEach !== undefined) {
+    headers.forEach((value, name) => note(found, name, value))
+  } else {
+    for (const name of parts.keys()) {
+      const value = headers.get(name)
+      if (value !== null) note(found, name, value)
     }
   }
-  return limits
+  return Object.keys(found).length === 0 ? undefined : found
 }
 
 // The longest delay a timer can hold (2^31 - 1 ms, 24.8 days). A server that asks for more is not believed.
