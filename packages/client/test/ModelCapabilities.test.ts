@@ -86,21 +86,3 @@ describe("ModelCapabilities.fromModelInfo", () => {
     assert.deepStrictEqual(ModelCapabilities.fromModelInfo({ id: "new" } as ModelInfo), {})
   })
 })
-
-describe("ModelCapabilities.estimateInputTokens", () => {
-  it("counts the system prompt, the tools and the messages", () => {
-    const tokens = ModelCapabilities.estimateInputTokens({
-      system: "s".repeat(35),
-      tools: [{ name: "n".repeat(35), input_schema: { type: "object" } }],
-      messages: [{ role: "user", content: [{ type: "text", text: "t".repeat(35) }] }]
-    })
-    assert.strictEqual(tokens, 30)
-  })
-
-  it("leaves out what is no text, and copes with a circle", () => {
-    const image = { type: "image", source: { type: "base64", media_type: "image/png", data: "A".repeat(1_000_000) } }
-    const circle: Array<unknown> = [image, new Uint8Array(1000)]
-    circle.push(circle)
-    assert.strictEqual(ModelCapabilities.estimateInputTokens({ messages: [{ role: "user", content: circle }] }), 0)
-  })
-})

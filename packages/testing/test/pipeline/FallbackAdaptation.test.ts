@@ -73,7 +73,7 @@ describe("withFallback: what a target gets", () => {
     Effect.gen(function*() {
       const adapt = (before: MessageRequest) => ({ ...before, max_tokens: 10, messages: history("short") })
       const { adapted, sent, skipped } = yield* fallingBack(
-        { adapt, ...capable({ maxOutputTokens: 50, contextWindow: 5 }) },
+        { adapt, ...capable({ maxOutputTokens: 50, contextWindow: 20 }) },
         { max_tokens: 100, messages: history("long".repeat(100)) }
       )
       assert.deepInclude(sent, { model: other, max_tokens: 10 })
@@ -101,11 +101,11 @@ describe("withFallback: limits", () => {
 
   it.effect("a model whose context window is too small is skipped, and says why without a word of the prompt", () =>
     Effect.gen(function*() {
-      const { sent, skipped } = yield* fallingBack(capable({ contextWindow: 999 }), {
+      const { sent, skipped } = yield* fallingBack(capable({ contextWindow: 900 }), {
         messages: history("a".repeat(3500))
       })
       assert.isUndefined(sent)
-      assert.strictEqual(skipped, "input of about 1000 tokens, context window of 999")
+      assert.strictEqual(skipped, "input of about 1065 tokens, context window of 900")
       const fits = yield* fallingBack(capable({ contextWindow: 1000 }), { messages: history("a".repeat(3500)) })
       assert.isDefined(fits.sent)
     }))

@@ -2,6 +2,7 @@ import { OverloadedError, RetryBudgetExhaustedError } from "@effect-claude/clien
 import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
 import * as ClaudeSchedule from "@effect-claude/client/ClaudeSchedule"
 import { ClaudeService } from "@effect-claude/client/ClaudeService"
+import * as TokenEstimate from "@effect-claude/client/TokenEstimate"
 import * as RetryBudget from "@effect-claude/resilience/RetryBudget"
 import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
 import * as Fault from "@effect-claude/testing/Fault"
@@ -75,11 +76,13 @@ describe("ClaudeLayer.withRetryBudget", () => {
 
   it.effect("makes the retry of a large request cost more, and none of a small one", () =>
     Effect.gen(function*() {
-      const large = { ...request, messages: [{ role: "user" as const, content: "x".repeat(350_000) }] }
+      const large = { ...request, messages: [{ role: "user" as const, content: "x".repeat(330_000) }] }
       yield* runFor(Effect.flatMap(ClaudeService, (claude) => claude.createMessage(large)), "1 minute")
-      assert.strictEqual(yield* level, 500 - 10 * 14)
+      const cost = 14 * TokenEstimate.ofRequest(large) / 10_000
+      assert.isAbove(cost, 10 * 14)
+      assert.approximately(yield* level, 500 - cost, 1e-9)
       yield* runFor(createMessage, "1 minute")
-      assert.strictEqual(yield* level, 500 - 10 * 14 - 14)
+      assert.approximately(yield* level, 500 - cost - 14, 1e-9)
     }).pipe((test) =>
       using(
         test,

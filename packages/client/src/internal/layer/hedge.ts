@@ -7,7 +7,7 @@ import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import type { MessageRequest } from "../../ClaudeService.ts"
 import { isContent, isPing, type MessageEvent } from "../../MessageEvents.ts"
-import { estimateInputTokens } from "../../ModelCapabilities.ts"
+import { estimateInput } from "../estimateInput.ts"
 import { observeAttempts } from "./attempts.ts"
 import { type PolicyLayer, stateful } from "./PolicyLayer.ts"
 
@@ -22,7 +22,7 @@ import { type PolicyLayer, stateful } from "./PolicyLayer.ts"
  * - `hedgeWhen`: whether a request may be sent twice; one may that lets the API run no tool of its own and names no thread
  *   (`isHedgeable`)
  * - `estimate`: how many input tokens a request has, for an account of what a cancelled attempt cost;
- *   `ModelCapabilities.estimateInputTokens`
+ *   `TokenEstimate.ofRequest`
  * - `budget`: what pays for the hedges; by default the budget of `withRetryBudget`, if there is one around
  *
  * @category models
@@ -65,7 +65,7 @@ const isQuantile = (delay: Hedge.Options["delay"]): delay is Hedge.QuantileOptio
 const defaultDelay: Hedge.QuantileOptions = { quantile: 0.95, minimumSamples: 50, window: 200 }
 
 export const hedge = (options: HedgeOptions): PolicyLayer => {
-  const { delay = defaultDelay, estimate = estimateInputTokens, hedgeWhen = isHedgeable, max = 1 } = options
+  const { delay = defaultDelay, estimate = estimateInput, hedgeWhen = isHedgeable, max = 1 } = options
   const shownDelay = isQuantile(delay) ? delay : OptionCheck.duration(owner, "delay", delay, { positive: true })
   const hedging = { delay, max, ...(options.budget === undefined ? undefined : { budget: options.budget }) }
   Hedge.makeUnsafe(hedging)

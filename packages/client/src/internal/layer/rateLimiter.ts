@@ -12,8 +12,8 @@ import * as AnswerInfo from "../../AnswerInfo.ts"
 import { type ClaudeError, RateLimitedLocallyError } from "../../ClaudeError.ts"
 import type { CallOptions, ClaudeServiceShape, MessageRequest } from "../../ClaudeService.ts"
 import type { MessageEvent } from "../../MessageEvents.ts"
-import * as TokenEstimate from "../../TokenEstimate.ts"
 import { CurrentGate } from "../callContext.ts"
+import { estimateInput as estimateCharacters } from "../estimateInput.ts"
 import { property } from "../foreignError.ts"
 import { countedUsage, type Dimension, snapshotOf, StreamUsage, usedByFailure } from "../limiter/accounting.ts"
 import { LearnedCosts, type TokenCosts, usesCache } from "../limiter/LearnedCosts.ts"
@@ -100,15 +100,6 @@ type Reservation = RateLimiter.Reservation<Dimension>
 
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 
-/** What cannot be read or walked through costs nothing here: the client refuses it with a word why. */
-const guess = (request: MessageRequest): number => {
-  try {
-    return TokenEstimate.ofRequest(request)
-  } catch {
-    return 0
-  }
-}
-
 const outputLimit = ({ max_tokens }: MessageRequest): number =>
   typeof max_tokens === "number" && max_tokens > 0 ? max_tokens : 0
 
@@ -141,12 +132,12 @@ export const rateLimiter = (options: RateLimiterOptions = {}): PolicyLayer => {
     request: MessageRequest,
     call: CallOptions | undefined
   ): number | Effect.Effect<number> => {
-    if (estimator === "characters") return guess(request)
+    if (estimator === "characters") return estimateCharacters(request)
     if (typeof estimator === "function") return estimator(request, call)
     const { max_tokens: _, ...counted } = request
     return inner.countTokens(counted as Parameters<ClaudeServiceShape["countTokens"]>[0], call).pipe(
       Effect.map(({ input_tokens }) => input_tokens),
-      Effect.orElseSucceed(() => guess(request))
+      Effect.orElseSucceed(() => estimateCharacters(request))
     )
   }
 

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import type * as Schedule from "effect/Schedule"
 import { type ClaudeError, RetryBudgetExhaustedError } from "../../ClaudeError.ts"
 import type { MessageRequest } from "../../ClaudeService.ts"
-import { estimateInputTokens } from "../../ModelCapabilities.ts"
+import { estimateInput } from "../estimateInput.ts"
 import { type PolicyLayer, stateful } from "./PolicyLayer.ts"
 
 /**
@@ -13,7 +13,7 @@ import { type PolicyLayer, stateful } from "./PolicyLayer.ts"
  * **Details**
  *
  * - `tokens`: a request of so many input tokens costs what a small one does, a larger one as many times more; 10,000
- * - `estimate`: how many input tokens a request has; `ModelCapabilities.estimateInputTokens`. Asked once for a call, and
+ * - `estimate`: how many input tokens a request has; `TokenEstimate.ofRequest`. Asked once for a call, and
  *   only when something is to be paid for.
  *
  * @category models
@@ -59,7 +59,7 @@ const shared = (options: RetryBudgetOptions): RetryBudget.RetryBudget | undefine
 const weightOf = (weight: RetryBudgetOptions["weight"]): (request: MessageRequest) => number => {
   if (weight === false) return () => 1
   const tokens = OptionCheck.number(owner, "weight.tokens", weight?.tokens ?? 10_000, 1)
-  const estimate = weight?.estimate ?? estimateInputTokens
+  const estimate = weight?.estimate ?? estimateInput
   return (request) => Math.max(1, estimate(request) / tokens)
 }
 

@@ -1,6 +1,7 @@
 import type { MessageParam, ThinkingConfigParam } from "@anthropic-ai/sdk/resources/messages/messages"
 import type { MessageRequest } from "../../../ClaudeService.ts"
 import * as ModelCapabilities from "../../../ModelCapabilities.ts"
+import { estimateInput } from "../../estimateInput.ts"
 import type { Adaptation } from "./targets.ts"
 
 /** A request as a target can take it, and what was changed for that; or why the target cannot take it at all. */
@@ -90,8 +91,9 @@ export const adaptRequest = (asked: MessageRequest, to: Destination): Adapted =>
 
   const { contextWindow } = capabilities
   if (contextWindow !== undefined) {
-    const tokens = ModelCapabilities.estimateInputTokens({ ...before, messages })
-    if (tokens > contextWindow) {
+    const tokens = estimateInput({ ...before, messages })
+    // The estimate is rather too high than too low, and a target is not to be passed over for that.
+    if (tokens > 1.1 * contextWindow) {
       return { reason: `input of about ${tokens} tokens, context window of ${contextWindow}` }
     }
   }
