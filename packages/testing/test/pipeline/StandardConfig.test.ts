@@ -118,6 +118,8 @@ describe("standardConfig", () => {
     [{ CLAUDE_RETRY_ATTEMPTS: "2.5" }, {}, ["CLAUDE_RETRY_ATTEMPTS"]],
     [{ CLAUDE_CONCURRENCY: "many" }, {}, ["CLAUDE_CONCURRENCY", "adaptive", "many"]],
     [{ CLAUDE_FALLBACK_MODELS: "a,,b" }, {}, ["CLAUDE_FALLBACK_MODELS", "a,,b"]],
+    [{ CLAUDE_FALLBACK_MODELS: "a; b" }, {}, ["CLAUDE_FALLBACK_MODELS", "a; b"]],
+    [{ CLAUDE_DEADLINE: "soon", CLAUDE_HEDGE: "maybe" }, {}, ["CLAUDE_DEADLINE", "CLAUDE_HEDGE"]],
     [{ CLAUDE_FALLBACK_MODELS: "a,a" }, {}, ["names", `"a" twice`]],
     [{ CLAUDE_TELEMETRY: "yes" }, {}, ["CLAUDE_TELEMETRY", `"on"`]],
     [

@@ -39,7 +39,7 @@ const modelNames: Form<ReadonlyArray<string>> = {
   expected: "names of models with commas between them",
   parse: (text) => {
     const names = text.split(",").map((name) => name.trim())
-    return names.includes("") ? undefined : names
+    return names.every((name) => /^[^\s;]+$/.test(name)) ? names : undefined
   }
 }
 
@@ -100,19 +100,19 @@ const readAll: Config.Config<Environment> = Config.all(
   ]))
 )
 
-const parse = <A>(name: string, { expected, parse }: Form<A>, text: string): A => {
-  const value = parse(text)
-  if (value === undefined) throw refusal(`${name} must be ${expected}, got ${JSON.stringify(text)}`)
-  return value
-}
-
 /** What the variables say. One that is blank counts as not set. */
 const stated = (environment: Environment): Stated => {
   const found: Record<string, unknown> = {}
+  const mistakes: Array<string> = []
   for (const name of variables) {
     const text = environment[name]
-    if (text !== undefined) found[name] = parse<unknown>(name, forms[name], text)
+    if (text === undefined) continue
+    const { expected, parse }: Form<unknown> = forms[name]
+    found[name] = parse(text)
+    if (found[name] === undefined) mistakes.push(`${name} must be ${expected}, got ${JSON.stringify(text)}`)
   }
+  // All of them at once, since each may cost a start.
+  if (mistakes.length > 0) throw refusal(mistakes.join("; "))
   for (const name of variables) {
     const part = partOf[name]
     if (found[name] !== undefined && part !== undefined && found[part] === "off") {
