@@ -76,28 +76,15 @@ const recorded = (inner: ClaudeServiceShape): ClaudeServiceShape => ({
   streamMessage: (request, call) => Stream.tapError(inner.streamMessage(request, call), record)
 })
 
-const watchedServices = new WeakSet<ClaudeServiceShape>()
-const recordedServices = new WeakSet<ClaudeServiceShape>()
-
 /**
  * Marks in a service, before the policy of this name is put around it, where attempts begin and where their failures come out:
- * an attempt is what is inside of all gates, and its failure, or that a gate turned it away, is known outside of them. What
- * is marked already stays as it is.
+ * an attempt is what is inside of all gates, and its failure, or that a gate turned it away, is known outside of them. Each is
+ * marked once, as the policies that are inside already tell.
  */
 export const observeAttempts = (inner: ClaudeServiceShape, policy?: string): ClaudeServiceShape => {
   if (policy !== undefined && partsOfAttempt.has(policy)) return inner
   const inside = (inner.policies ?? []).filter(({ name }) => !partsOfAttempt.has(name))
-  let service = inner
-  if (inside.length === 0 && !watchedServices.has(service)) {
-    service = watched(service)
-    watchedServices.add(service)
-  }
+  const service = inside.length === 0 ? watched(inner) : inner
   const isOutsideOfGates = policy === undefined || !gates.has(policy)
-  if (isOutsideOfGates && inside.every(({ name }) => gates.has(name)) && !recordedServices.has(service)) {
-    const isWatched = watchedServices.has(service)
-    service = recorded(service)
-    recordedServices.add(service)
-    if (isWatched) watchedServices.add(service)
-  }
-  return service
+  return isOutsideOfGates && inside.every(({ name }) => gates.has(name)) ? recorded(service) : service
 }

@@ -6,7 +6,6 @@ import type * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import { DeadlineExceededError } from "../../ClaudeError.ts"
 import { type FailureRecord, LastFailure } from "../callContext.ts"
-import { observeAttempts } from "./attempts.ts"
 import { type PolicyLayer, stateless } from "./PolicyLayer.ts"
 
 const openRecord = (fiber: Fiber.Fiber<unknown, unknown>): FailureRecord => ({
@@ -43,21 +42,18 @@ export const deadline = (input: Duration.Input): PolicyLayer => {
   return stateless({
     name: "deadline",
     options: { duration },
-    wrap: (service) => {
-      const inner = observeAttempts(service)
-      return {
-        createMessage: (request, call) => within(request.model, inner.createMessage(request, call)),
-        countTokens: (request, call) => within(request.model, inner.countTokens(request, call)),
-        streamMessage: (request, call) =>
-          Stream.unwrap(Effect.withFiber((fiber) => {
-            const record = openRecord(fiber)
-            const stream = Stream.provideService(inner.streamMessage(request, call), LastFailure, record)
-            return Effect.succeed(Deadline.streamWithDeadlineOrElse(stream, {
-              duration,
-              orElse: ({ limit }) => Stream.fail(exceeded(limit, request.model, record))
-            }))
+    wrap: (inner) => ({
+      createMessage: (request, call) => within(request.model, inner.createMessage(request, call)),
+      countTokens: (request, call) => within(request.model, inner.countTokens(request, call)),
+      streamMessage: (request, call) =>
+        Stream.unwrap(Effect.withFiber((fiber) => {
+          const record = openRecord(fiber)
+          const stream = Stream.provideService(inner.streamMessage(request, call), LastFailure, record)
+          return Effect.succeed(Deadline.streamWithDeadlineOrElse(stream, {
+            duration,
+            orElse: ({ limit }) => Stream.fail(exceeded(limit, request.model, record))
           }))
-      }
-    }
+        }))
+    })
   })
 }

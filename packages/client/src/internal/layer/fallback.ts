@@ -7,7 +7,6 @@ import type { ClaudeError, ClaudeErrorTag } from "../../ClaudeError.ts"
 import type { ClaudeServiceShape } from "../../ClaudeService.ts"
 import * as MessageEvents from "../../MessageEvents.ts"
 import { RejectionsFallThrough } from "../callContext.ts"
-import { observeAttempts } from "./attempts.ts"
 import { buildPlan, type Plan } from "./fallback/Plan.ts"
 import {
   type Chains,
@@ -174,7 +173,7 @@ export const fallbackOf = <E, R>(options: FallbackOptions<E, R>): PolicyLayer<E,
   return {
     name: "fallback",
     options: describeChains(chains, options.shouldFallback),
-    build: (inner) => Effect.map(buildPlan(chains, observeAttempts(inner)), (plan) => ({ service: wrap(plan, rules) }))
+    build: (inner) => Effect.map(buildPlan(chains, inner), (plan) => ({ service: wrap(plan, rules) }))
   }
 }
 

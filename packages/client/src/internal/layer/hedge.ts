@@ -8,7 +8,6 @@ import * as Stream from "effect/Stream"
 import type { MessageRequest } from "../../ClaudeService.ts"
 import { isContent, isPing, type MessageEvent } from "../../MessageEvents.ts"
 import { estimateInput } from "../estimateInput.ts"
-import { observeAttempts } from "./attempts.ts"
 import { type PolicyLayer, stateful } from "./PolicyLayer.ts"
 
 /**
@@ -81,26 +80,23 @@ export const hedge = (options: HedgeOptions): PolicyLayer => {
     name: "hedge",
     options: { delay: shownDelay, max },
     make: Hedge.make(hedging),
-    wrap: (service, { hedge, hedgeStream }) => {
-      const inner = observeAttempts(service, "hedge")
-      return {
-        createMessage: (request, call) => {
-          const answer = inner.createMessage(request, call)
-          const hedged = hedge(answer, { key: `message ${request.model}`, onLoser: () => usageOf(request, []) })
-          return Effect.suspend(() => hedgeWhen(request) ? hedged : answer)
-        },
-        countTokens: inner.countTokens,
-        streamMessage: (request, call) => {
-          const events = inner.streamMessage(request, call)
-          const hedged = hedgeStream(events, {
-            key: `stream ${request.model}`,
-            isEvent: isContent,
-            isTransparent: isPing,
-            onLoser: ({ elements }) => usageOf(request, elements)
-          })
-          return Stream.suspend(() => hedgeWhen(request) ? hedged : events)
-        }
+    wrap: (inner, { hedge, hedgeStream }) => ({
+      createMessage: (request, call) => {
+        const answer = inner.createMessage(request, call)
+        const hedged = hedge(answer, { key: `message ${request.model}`, onLoser: () => usageOf(request, []) })
+        return Effect.suspend(() => hedgeWhen(request) ? hedged : answer)
+      },
+      countTokens: inner.countTokens,
+      streamMessage: (request, call) => {
+        const events = inner.streamMessage(request, call)
+        const hedged = hedgeStream(events, {
+          key: `stream ${request.model}`,
+          isEvent: isContent,
+          isTransparent: isPing,
+          onLoser: ({ elements }) => usageOf(request, elements)
+        })
+        return Stream.suspend(() => hedgeWhen(request) ? hedged : events)
       }
-    }
+    })
   })
 }

@@ -5,7 +5,6 @@ import * as Schedule from "effect/Schedule"
 import type { ClaudeError } from "../../ClaudeError.ts"
 import { isContent, isPing } from "../../MessageEvents.ts"
 import { RejectionsFallThrough } from "../callContext.ts"
-import { observeAttempts } from "./attempts.ts"
 import { type PolicyLayer, stateless } from "./PolicyLayer.ts"
 import { guarded } from "./retryBudget.ts"
 
@@ -30,8 +29,7 @@ export const retry = <Output>(given: Schedule.Schedule<Output, ClaudeError>): Po
   stateless({
     name: "retry",
     options: { schedule: given },
-    wrap: (service) => {
-      const inner = observeAttempts(service)
+    wrap: (inner) => {
       const schedule = guarded(whileRetryable(given))
       return {
         createMessage: (request, call) => Retry.retry(inner.createMessage(request, call), schedule),
