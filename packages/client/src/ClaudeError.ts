@@ -52,6 +52,7 @@ import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import { verdictOf } from "./internal/verdict.ts"
 import { RateLimits } from "./RateLimits.ts"
+import { TokenUsage } from "./TokenUsage.ts"
 
 const MessageSnapshot = Schema.declare(
   (value: unknown): value is Message => Predicate.isObject(value) && Array.isArray(value["content"]),
@@ -361,13 +362,24 @@ export class InvalidResponseError extends Schema.TaggedError<InvalidResponseErro
 /**
  * The model refused (`stop_reason: "refusal"`). Stops; another model may answer.
  *
+ * **Details**
+ *
+ * - `category`, `explanation`: why, where the API says so; the wording of the explanation changes.
+ * - `recommendedModel`: whom the API would ask instead.
+ * - `fallbackCreditToken`: what makes asking another model within five minutes cheaper, and `hasPrefillClaim`: whether it may
+ *   go on with what this one had written. Both are there only if the request asked for them.
+ * - `partial`: the whole refused message, with its usage. What it holds of an answer is to be discarded.
+ *
  * @category answer errors
  * @since 0.1.0
  */
 export class RefusalError extends Schema.TaggedError<RefusalError>()("RefusalError", {
   ...shared,
   category: Schema.optionalKey(Schema.String),
-  explanation: Schema.optionalKey(Schema.String)
+  explanation: Schema.optionalKey(Schema.String),
+  recommendedModel: Schema.optionalKey(Schema.String),
+  fallbackCreditToken: Schema.optionalKey(Schema.String),
+  hasPrefillClaim: Schema.optionalKey(Schema.Boolean)
 }) {
   get verdict(): Verdict {
     return verdictOf(this)
@@ -375,7 +387,8 @@ export class RefusalError extends Schema.TaggedError<RefusalError>()("RefusalErr
 }
 
 /**
- * The answer was cut by a limit, so it must not be taken for a whole one. `stopReason` says by which. Stops.
+ * The answer was cut by a limit, so it must not be taken for a whole one. `stopReason` says by which; `partial` holds the
+ * message with its usage. Stops.
  *
  * @category answer errors
  * @since 0.1.0
@@ -392,12 +405,21 @@ export class OutputTruncatedError extends Schema.TaggedError<OutputTruncatedErro
 /**
  * The answer is not of the shape that was asked for; `issues` says where. Stops.
  *
+ * **Details**
+ *
+ * - `issues`: what is wrong, with the path of each field.
+ * - `text`: what the model wrote, the last time it was asked; `partial` holds that whole message.
+ * - `usage`: what all turns took together, those that were to repair it included; `turns` how many there were.
+ *
  * @category answer errors
  * @since 0.1.0
  */
 export class OutputInvalidError extends Schema.TaggedError<OutputInvalidError>()("OutputInvalidError", {
   ...shared,
-  issues: Schema.optionalKey(Schema.Array(Schema.String))
+  issues: Schema.optionalKey(Schema.Array(Schema.String)),
+  text: Schema.optionalKey(Schema.String),
+  usage: Schema.optionalKey(TokenUsage),
+  turns: Schema.optionalKey(Schema.Int)
 }) {
   get verdict(): Verdict {
     return verdictOf(this)
@@ -490,6 +512,33 @@ export class DeadlineExceededError extends Schema.TaggedError<DeadlineExceededEr
 }
 
 /**
+ * A budget of tokens or money would have been exceeded. Nothing was sent. Stops: another try finds the same budget.
+ *
+ * **Details**
+ *
+ * - `budget`: the name of the budget, which of several it was.
+ * - `unit`: what it counts; `limit`, `spent` and `required` are in it. `spent` includes what calls in flight have reserved,
+ *   `required` is what this request was estimated to take.
+ *
+ * @category policy errors
+ * @since 0.1.0
+ */
+export class UsageBudgetExceededError
+  extends Schema.TaggedError<UsageBudgetExceededError>()("UsageBudgetExceededError", {
+    ...shared,
+    budget: Schema.optionalKey(Schema.String),
+    unit: Schema.optionalKey(Schema.Literals(["tokens", "usd"])),
+    limit: Schema.optionalKey(Schema.Number),
+    spent: Schema.optionalKey(Schema.Number),
+    required: Schema.optionalKey(Schema.Number)
+  })
+{
+  get verdict(): Verdict {
+    return verdictOf(this)
+  }
+}
+
+/**
  * The failures that the API itself reported. As a value it is their Schema, with `match`, `guards` and `isAnyOf`.
  *
  * @category groups
@@ -572,7 +621,8 @@ export const PolicyError = Schema.Union([
   RateLimitedLocallyError,
   ConcurrencyLimitError,
   RetryBudgetExhaustedError,
-  DeadlineExceededError
+  DeadlineExceededError,
+  UsageBudgetExceededError
 ]).pipe(Schema.toTaggedUnion("_tag"))
 
 /**

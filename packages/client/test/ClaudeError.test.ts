@@ -55,14 +55,28 @@ const fieldsOf: Readonly<Record<ClaudeError["_tag"], object>> = {
   AttemptTimeoutError: { partial, phase: "idle", limit: Duration.seconds(30) },
   StreamInterruptedError: { partial },
   InvalidResponseError: { partial },
-  RefusalError: { partial, category: "cyber", explanation: "No" },
+  RefusalError: {
+    partial,
+    category: "cyber",
+    explanation: "No",
+    recommendedModel: "claude-opus-5-5",
+    fallbackCreditToken: "token",
+    hasPrefillClaim: true
+  },
   OutputTruncatedError: { partial, stopReason: "max_tokens" },
-  OutputInvalidError: { partial, issues: ["at .a"] },
+  OutputInvalidError: {
+    partial,
+    issues: ["at .a"],
+    text: "{}",
+    usage: { inputTokens: 10, outputTokens: 2, cacheReadTokens: 0, cacheWriteTokens: 0 },
+    turns: 3
+  },
   CircuitOpenError: {},
   RateLimitedLocallyError: {},
   ConcurrencyLimitError: {},
   RetryBudgetExhaustedError: {},
-  DeadlineExceededError: { limit: Duration.minutes(2) }
+  DeadlineExceededError: { limit: Duration.minutes(2) },
+  UsageBudgetExceededError: { budget: "team", unit: "usd", limit: 10, spent: 9.5, required: 0.75 }
 }
 const tags = Object.keys(fieldsOf) as ReadonlyArray<ClaudeError["_tag"]>
 
@@ -82,9 +96,9 @@ const throughJson = (error: ClaudeError): ClaudeError =>
   Schema.decodeUnknownSync(ClaudeErrorJson)(JSON.parse(JSON.stringify(Schema.encodeSync(ClaudeErrorJson)(error))))
 
 describe("each error", () => {
-  it("is one of 26", () => {
+  it("is one of 27", () => {
     assert.sameMembers([...ClaudeError.discriminants], [...tags])
-    assert.strictEqual(tags.length, 26)
+    assert.strictEqual(tags.length, 27)
   })
 
   for (const tag of tags) {
@@ -192,7 +206,8 @@ describe("the verdict of an error that is made by hand", () => {
     RateLimitedLocallyError: "rejected",
     ConcurrencyLimitError: "rejected",
     RetryBudgetExhaustedError: "Stop",
-    DeadlineExceededError: "Stop"
+    DeadlineExceededError: "Stop",
+    UsageBudgetExceededError: "Stop"
   }
   const kindOf = ({ verdict }: ClaudeError) => verdict._tag === "Retry" ? verdict.kind : verdict._tag
 

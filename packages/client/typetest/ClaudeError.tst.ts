@@ -54,6 +54,7 @@ type Tags =
   | "ConcurrencyLimitError"
   | "RetryBudgetExhaustedError"
   | "DeadlineExceededError"
+  | "UsageBudgetExceededError"
 
 type Without<Tag extends ClaudeErrorTag> = Exclude<ClaudeError, { readonly _tag: Tag }>
 
@@ -205,7 +206,8 @@ describe("catchTag", () => {
       RateLimitedLocallyError: handler,
       ConcurrencyLimitError: handler,
       RetryBudgetExhaustedError: handler,
-      DeadlineExceededError: handler
+      DeadlineExceededError: handler,
+      UsageBudgetExceededError: handler
     }))
     expect(handled).type.toBe<Effect.Effect<string>>()
   })
@@ -238,7 +240,8 @@ describe("guards", () => {
       RateLimitedLocallyError: handler,
       ConcurrencyLimitError: handler,
       RetryBudgetExhaustedError: handler,
-      DeadlineExceededError: handler
+      DeadlineExceededError: handler,
+      UsageBudgetExceededError: handler
     })
     expect(PolicyError.match).type.not.toBeCallableWith({ CircuitOpenError: handler })
   })

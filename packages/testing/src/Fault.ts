@@ -854,6 +854,37 @@ export const deadlineExceeded = (fields: Fields<"DeadlineExceededError"> = {}): 
   failureOf("Fault.deadlineExceeded", "DeadlineExceededError", fields)
 
 /**
+ * Fails as a call that would exceed a budget of money or tokens: 9.75 of 10 US dollars spent, 0.5 needed. Stops.
+ *
+ * **Example** (Running out of money)
+ *
+ * ```ts
+ * import { ClaudeService } from "@effect-claude/client/ClaudeService"
+ * import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
+ * import * as Fault from "@effect-claude/testing/Fault"
+ * import { assert } from "@effect/vitest"
+ * import * as Effect from "effect/Effect"
+ *
+ * const program = ClaudeService.use((claude) =>
+ *   claude.createMessage({
+ *     model: "claude-sonnet-5-5",
+ *     max_tokens: 100,
+ *     messages: [{ role: "user", content: "Hello" }]
+ *   })
+ * )
+ * const Claude = ClaudeTest.script([Fault.usageBudgetExceeded({ unit: "tokens", limit: 50_000, spent: 49_000, required: 2_000 })])
+ *
+ * const error = await Effect.runPromise(program.pipe(Effect.provide(Claude), Effect.flip))
+ * assert.strictEqual(error._tag, "UsageBudgetExceededError")
+ * ```
+ *
+ * @category policy faults
+ * @since 0.1.0
+ */
+export const usageBudgetExceeded = (fields: Fields<"UsageBudgetExceededError"> = {}): Fault =>
+  failureOf("Fault.usageBudgetExceeded", "UsageBudgetExceededError", fields)
+
+/**
  * The constructor of each tag. A tag that `ClaudeError` gains is a compile error here.
  *
  * **When to use**
@@ -899,7 +930,8 @@ export const byTag: { readonly [Tag in ClaudeErrorTag]: (fields?: Fields<Tag>) =
   RateLimitedLocallyError: rateLimitedLocally,
   ConcurrencyLimitError: concurrencyLimit,
   RetryBudgetExhaustedError: retryBudgetExhausted,
-  DeadlineExceededError: deadlineExceeded
+  DeadlineExceededError: deadlineExceeded,
+  UsageBudgetExceededError: usageBudgetExceeded
 }
 
 /**

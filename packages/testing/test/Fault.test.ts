@@ -64,7 +64,7 @@ describe("Fault", () => {
   describe("by tag", () => {
     it("has a constructor for every tag of ClaudeError", () => {
       assert.sameMembers([...tags], Object.keys(ClaudeError.cases))
-      assert.lengthOf(tags, 26)
+      assert.lengthOf(tags, 27)
     })
 
     for (const tag of tags) {

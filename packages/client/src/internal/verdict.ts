@@ -29,7 +29,8 @@ const defaults = {
   RateLimitedLocallyError: "rejected",
   ConcurrencyLimitError: "rejected",
   RetryBudgetExhaustedError: "stop",
-  DeadlineExceededError: "stop"
+  DeadlineExceededError: "stop",
+  UsageBudgetExceededError: "stop"
 } satisfies Record<string, Verdict.RetryKind | "stop">
 
 // A certificate, a protocol or a host name does not mend itself between two attempts, and an abort was asked for.

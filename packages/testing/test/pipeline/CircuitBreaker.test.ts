@@ -84,7 +84,8 @@ describe("ClaudeLayer.withCircuitBreaker", () => {
     RateLimitedLocallyError: false,
     ConcurrencyLimitError: false,
     RetryBudgetExhaustedError: false,
-    DeadlineExceededError: false
+    DeadlineExceededError: false,
+    UsageBudgetExceededError: false
   }
   for (const [tag, expected] of Object.entries(opens)) {
     it.effect(`${expected ? "counts" : "does not count"} a ${tag}`, () =>

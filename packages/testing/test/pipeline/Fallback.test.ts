@@ -77,7 +77,8 @@ describe("ClaudeLayer.withFallback", () => {
     RateLimitedLocallyError: true,
     ConcurrencyLimitError: true,
     RetryBudgetExhaustedError: true,
-    DeadlineExceededError: true
+    DeadlineExceededError: true,
+    UsageBudgetExceededError: false
   }
   for (const [tag, expected] of Object.entries(fallsThrough)) {
     it.effect(`by default a ${tag} ${expected ? "falls through" : "ends the call"}`, () =>

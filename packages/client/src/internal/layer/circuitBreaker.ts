@@ -89,6 +89,7 @@ export const outcomeOf = (error: ClaudeError): CircuitBreaker.Outcome => {
     case "ConcurrencyLimitError":
     case "RetryBudgetExhaustedError":
     case "DeadlineExceededError":
+    case "UsageBudgetExceededError":
       return CircuitBreaker.ignored
     case "RefusalError":
     case "OutputTruncatedError":

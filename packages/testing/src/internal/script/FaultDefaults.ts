@@ -99,6 +99,15 @@ const usual: { readonly [Tag in ClaudeErrorTag]: Row<Tag> } = {
   DeadlineExceededError: ({ limit = Duration.minutes(2) }) => ({
     message: `The call did not end within its deadline of ${Duration.format(limit)}`,
     limit
+  }),
+  UsageBudgetExceededError: ({ limit = 10, required = 0.5, spent = 9.75, unit = "usd" }) => ({
+    message:
+      `The budget of ${limit} ${unit} would be exceeded: ${spent} is spent or reserved, and the call needs ${required}`,
+    budget: "call",
+    unit,
+    limit,
+    spent,
+    required
   })
 }
 
