@@ -1,4 +1,5 @@
 import * as Predicate from "effect/Predicate"
+import { byName, canonicalJson } from "./canonicalJson.ts"
 
 /** Fields that do not change what is answered. */
 const irrelevantFields = new Set(["stream"])
@@ -12,13 +13,6 @@ const irrelevantHeaders = new Set([
   "x-correlation-id",
   "x-request-id"
 ])
-
-const byName = ([one]: readonly [string, unknown], [other]: readonly [string, unknown]): number =>
-  one < other ? -1 : one > other ? 1 : 0
-
-// From entries, since assigning a key named `__proto__` would lose it.
-const sorted = (_key: string, value: unknown): unknown =>
-  Predicate.isObject(value) && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).sort(byName)) : value
 
 const relevantHeaders = (headers: Readonly<Record<string, string>>): ReadonlyArray<readonly [string, string]> =>
   Object.entries(headers)
@@ -38,7 +32,7 @@ export const canonicalRequest = (
   ignore: ReadonlyArray<string> = []
 ): string => {
   const fields = Object.entries(request).filter(([name]) => !irrelevantFields.has(name) && !ignore.includes(name))
-  return JSON.stringify([Object.fromEntries(fields), relevantHeaders(headers)], sorted)
+  return canonicalJson([Object.fromEntries(fields), relevantHeaders(headers)])
 }
 
 const isGiven = (value: unknown): boolean => value !== undefined && value !== null
