@@ -99,6 +99,7 @@ export interface StepOptions {
  *   out what the API always adds; other blocks are sent as written.
  * - `stopReason` [`tool_use` if there is such a block, otherwise `end_turn`], `stopSequence`, `stopDetails`.
  * - `usage`: token counts that replace the estimated ones.
+ * - `resume` [false]: a request that holds the beginning of this answer gets the rest of it. See below.
  * - `headers`: added to those of the API; `null` removes one.
  * - `bodyDelay`: the time between headers and body, or first event [0].
  * - `chunkBytes`: sends the body in pieces of this size, wherever characters and events end.
@@ -106,13 +107,22 @@ export interface StepOptions {
  * - `insert`: pings, comments and events of any name and data to put into a stream after `afterEvents` [3] events,
  *   `count` [1] times or `"forever"`, `interval` [0] apart. An event's `data` of type string is sent as it is.
  * - `interrupt`: how the answer ends early, after `afterEvents` [3] events of a stream or `afterBytes` [half] of a JSON
- *   body: `stall` sends nothing more and holds the connection open, `reset` and `close` break it after a `pause` [20
+ *   body; a stream that has only `afterBytes` is cut there, wherever events end. `stall` sends nothing more and holds the connection open, `reset` and `close` break it after a `pause` [20
  *   milliseconds] in which the client can read, `end` ends the answer as if it were whole, `error` sends an `error` event
  *   with `error` [an `overloaded_error`] or with any `data`. A JSON answer becomes that error with its usual status, or
  *   a 500 for `data`.
  *
  * Events are counted without pings: `message_start`, `content_block_start` and one `content_block_delta` are three.
- * A text has one delta a word. `count_tokens` answers have the timing and interruption, but not the content.
+ * A text has one delta a word. An answer that has fewer events than expected, such as a resumed one, is interrupted at its
+ * end. `count_tokens` answers have the timing and interruption, but not the content.
+ *
+ * With `resume` the fake answers as a model that goes on where it was cut off. The beginning is the text of the assistant's
+ * turn that ends the request (a prefill), or that only a user's text follows (a request to go on). White space at the end of
+ * the turn that the answer does not have there is ignored, and white space that a client trimmed is sent again. What the
+ * turn already holds of thinking, tools and other blocks is left out; what it lacks of those before the place where it
+ * stopped is sent again, except after a prefill. `{ overlap: 3 }` starts three words earlier, within the same text
+ * block, as models do that repeat themselves. A turn with other text, or without any, gets the whole answer; one with all
+ * of the text gets what else there is, at the least an empty `end_turn`.
  *
  * @category models
  * @since 0.1.0

@@ -1,5 +1,7 @@
 import type { Message, RefusalStopDetails, StopReason, Usage } from "@anthropic-ai/sdk/resources/messages"
+import type { Turn } from "./Conversation.ts"
 import { type AnswerBlock, answerBlocks, type PlannedContent } from "./MessageContent.ts"
+import { remainingBlocks } from "./Resumption.ts"
 import { estimateOutputTokens } from "./TokenEstimate.ts"
 
 /** The SDK's `Message`, except that a block may be of a type the SDK does not know. */
@@ -10,6 +12,7 @@ export interface PlannedMessage extends PlannedContent {
   readonly stopSequence?: string | undefined
   readonly stopDetails?: RefusalStopDetails | undefined
   readonly usage?: PlannedUsage | undefined
+  readonly resume?: boolean | { readonly overlap: number } | undefined
 }
 
 export interface PlannedUsage {
@@ -20,13 +23,14 @@ export interface PlannedUsage {
 }
 
 export const answerMessage = (planned: PlannedMessage, request: {
-  readonly id: string
+  readonly number: number
   readonly model: string
+  readonly turns: ReadonlyArray<Turn>
   readonly inputTokens: number
 }): AnswerMessage => {
-  const content = answerBlocks(planned)
+  const content = answerContent(planned, request)
   return {
-    id: request.id,
+    id: `msg_fake${String(request.number).padStart(20, "0")}`,
     type: "message",
     role: "assistant",
     model: request.model,
@@ -38,6 +42,15 @@ export const answerMessage = (planned: PlannedMessage, request: {
     container: null,
     diagnostics: null
   }
+}
+
+const answerContent = (planned: PlannedMessage, request: {
+  readonly number: number
+  readonly turns: ReadonlyArray<Turn>
+}): ReadonlyArray<AnswerBlock> => {
+  const blocks = answerBlocks(planned, request.number)
+  const { resume = false } = planned
+  return resume === false ? blocks : remainingBlocks(blocks, request.turns, resume === true ? 0 : resume.overlap)
 }
 
 const defaultStopReason = (planned: PlannedMessage, content: ReadonlyArray<AnswerBlock>): StopReason => {

@@ -1,5 +1,6 @@
 import type { ApiErrorAnswer } from "./ApiErrors.ts"
 import { statusOf } from "./ApiErrors.ts"
+import { type Turn, turnsOf } from "./Conversation.ts"
 
 export const maxBodyBytes = 32 * 1024 * 1024
 
@@ -15,6 +16,8 @@ export interface ApiRequest {
   readonly model: string
   readonly stream: boolean
   readonly fields: { readonly [field: string]: unknown }
+  /** The messages, those in a row from the same side taken together. */
+  readonly turns: ReadonlyArray<Turn>
 }
 
 export const isApiErrorAnswer = (value: object): value is ApiErrorAnswer => "error" in value
@@ -65,11 +68,12 @@ const checkFields = (
   if (typeof model !== "string" || model === "") return invalid("model: Input should be a valid string")
   if (!Array.isArray(messages)) return invalid("messages: Input should be a valid list")
   if (messages.length === 0) return invalid("messages: at least one message is required")
-  if (endpoint === "countTokens") return { endpoint, model, stream: false, fields }
+  const turns = turnsOf(messages)
+  if (endpoint === "countTokens") return { endpoint, model, stream: false, fields, turns }
   if (typeof maxTokens !== "number" || !Number.isInteger(maxTokens)) {
     return invalid("max_tokens: Input should be a valid integer")
   }
   if (maxTokens < 1) return invalid("max_tokens: Input should be greater than or equal to 1")
   if (typeof stream !== "boolean") return invalid("stream: Input should be a valid boolean")
-  return { endpoint, model, stream, fields }
+  return { endpoint, model, stream, fields, turns }
 }

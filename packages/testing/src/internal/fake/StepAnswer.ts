@@ -59,8 +59,9 @@ const answerMessageStep = (step: typeof MessageStep.Type, context: AnswerContext
   const inputTokens = estimateInputTokens(checked.fields)
   if (checked.endpoint === "countTokens") return answerJson(step, context, { input_tokens: inputTokens })
   const message = answerMessage(step, {
-    id: `msg_fake${String(exchange.entry.number).padStart(20, "0")}`,
+    number: exchange.entry.number,
     model: checked.model,
+    turns: checked.turns,
     inputTokens
   })
   context.admitted.settleInput(inputUsed(message))

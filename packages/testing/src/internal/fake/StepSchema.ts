@@ -112,6 +112,7 @@ export const MessageStep = Schema.Struct({
   stopSequence: Schema.optional(Schema.String),
   stopDetails: Schema.optional(StopDetails),
   usage: Schema.optional(Usage),
+  resume: Schema.optional(Schema.Union([Schema.Boolean, Schema.Struct({ overlap: Count })])),
   headers: Schema.optional(Headers),
   bodyDelay: Schema.optional(Time),
   eventDelay: Schema.optional(Time),

@@ -59,7 +59,7 @@ export const streamEvents = (message: AnswerMessage): ReadonlyArray<AnswerEvent>
 
 /** How many events the stream of a planned answer has, pings left out. */
 export const eventCount = (planned: PlannedContent): number =>
-  answerBlocks(planned).reduce((count, block, index) => count + blockEvents(block, index).length, 3)
+  answerBlocks(planned, 0).reduce((count, block, index) => count + blockEvents(block, index).length, 3)
 
 const blockEvents = (block: AnswerBlock, index: number): ReadonlyArray<AnswerEvent> => [
   { type: "content_block_start", index, content_block: emptied(block) },
@@ -92,8 +92,8 @@ const deltas = (block: AnswerBlock): ReadonlyArray<RawContentBlockDelta> => {
   return []
 }
 
-// A word with the white space after it, so that the deltas joined are the text.
-const words = (text: string): ReadonlyArray<string> => text === "" ? [] : text.split(/(?<=\s)(?=\S)/)
+/** The words of a text, each with the white space after it and the first with that before it: joined, they are the text. */
+export const words = (text: string): ReadonlyArray<string> => text === "" ? [] : text.split(/(?<=\S\s+)(?=\S)/)
 
 const pieces = (text: string, size: number): ReadonlyArray<string> => {
   const characters = Array.from(text)
