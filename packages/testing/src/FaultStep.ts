@@ -186,8 +186,16 @@ const make = <Kind extends FaultStep["kind"]>(
  * **Details**
  *
  * Throws a `RangeError` for options that are wrong or contradict each other, such as an `afterEvents` beyond the last
- * event of the answer. A request the API would refuse is refused as there: 401 without credentials, 413 above 32 MB,
- * 400 for a body that is no JSON or lacks `model`, `messages` or `max_tokens`.
+ * event of the answer. A request the API would refuse is refused as there: 401 without credentials, 413 above 32 MB, and
+ * 400 for
+ *
+ * - a body that is no JSON or lacks `model`, `messages` or `max_tokens`;
+ * - a prefill on a model that takes none (by the client's `ModelCapabilities`), while thinking is on, with thinking in it,
+ *   or with white space at its end; a `fallback_credit_token` allows the first three;
+ * - a `tool_use` without its `tool_result` at the beginning of the next message, a `tool_result` without its `tool_use`, and
+ *   an id that is used twice;
+ * - thinking of the assistant without a signature, text blocks without text, and messages without content;
+ * - `fallbacks` and `fallback_credit_token` without their beta headers, or together.
  *
  * **Example** (Answering with a tool call)
  *

@@ -106,13 +106,12 @@ describe("resume", () => {
 
   it.live("finished blocks that the turn holds are left out", () =>
     Effect.gen(function*() {
-      assert.deepStrictEqual(yield* after(assistant([thinking, text("first.")])), [search, "second part", call])
-      assert.deepStrictEqual(yield* after(assistant([thinking, text("first."), search, text("sec")])), [
-        "ond part",
-        call
-      ])
-      assert.deepStrictEqual(yield* after(assistant([thinking, text("first."), search])), ["second part", call])
-      assert.deepStrictEqual(yield* after(assistant([thinking, text("first."), search, text("second part")])), [call])
+      const on = (...content: Exclude<MessageParam["content"], string>) => after(assistant(content), goOn)
+      assert.deepStrictEqual(yield* on(thinking, text("first.")), [search, "second part", call])
+      assert.deepStrictEqual(yield* on(thinking, text("first."), search), ["second part", call])
+      assert.deepStrictEqual(yield* on(thinking, text("first."), search, text("sec")), ["ond part", call])
+      assert.deepStrictEqual(yield* on(thinking, text("first."), search, text("second part")), [call])
+      assert.deepStrictEqual(yield* after(assistant([text("first."), search, text("sec")])), ["ond part", call])
     }))
 
   it.live("it does not matter how a client joins the texts", () =>
