@@ -12,7 +12,13 @@ const goOn: MessageParam = { role: "user", content: "Continue from where you lef
 const assistant = (content: MessageParam["content"]): MessageParam => ({ role: "assistant", content })
 const text = (text: string) => ({ type: "text" as const, text })
 const thinking = { type: "thinking" as const, thinking: "Let me see.", signature: "c2lnbmVk" }
-const search = { type: "server_tool_use", id: "srvtoolu_1", name: "web_search", input: { query: "x" } } as const
+const search = {
+  type: "server_tool_use",
+  id: "srvtoolu_1",
+  name: "web_search",
+  input: { query: "x" },
+  caller: { type: "direct" }
+} as const
 
 const serve = (after: FaultStep.FaultStepInput) => FakeClaudeApi.make({ plan: FaultPlan.make({ after }) })
 

@@ -1,7 +1,16 @@
 import type { TextBlock, ThinkingBlock, ToolUseBlock } from "@anthropic-ai/sdk/resources/messages"
 import type { PlannedBlock, VerbatimBlock } from "./ContentSchema.ts"
 
-export type AnswerBlock = TextBlock | ThinkingBlock | ToolUseBlock | VerbatimBlock
+export type AnswerBlock = TextBlock | ThinkingBlock | ToolUseBlock | ServerToolUse | VerbatimBlock
+
+/** The SDK's `ServerToolUseBlock`, with tools that the SDK may not know. */
+export interface ServerToolUse {
+  readonly type: "server_tool_use"
+  readonly id: string
+  readonly name: string
+  readonly input: unknown
+  readonly caller: unknown
+}
 
 export const defaultText = "This answer comes from a fake Claude API."
 
@@ -40,6 +49,15 @@ const completeBlock = (block: PlannedBlock, digits: string): AnswerBlock => {
       caller: { type: "direct" }
     }
   }
+  if (isServerToolUse(block)) {
+    return {
+      type: "server_tool_use",
+      id: block.id ?? `srvtoolu_fake${digits}`,
+      name: block.name,
+      input: block.input,
+      caller: block.caller ?? { type: "direct" }
+    }
+  }
   return block
 }
 
@@ -49,3 +67,5 @@ const isThinking = (block: PlannedBlock): block is Extract<PlannedBlock, { reado
   block.type === "thinking"
 const isToolUse = (block: PlannedBlock): block is Extract<PlannedBlock, { readonly type: "tool_use" }> =>
   block.type === "tool_use"
+const isServerToolUse = (block: PlannedBlock): block is Extract<PlannedBlock, { readonly type: "server_tool_use" }> =>
+  block.type === "server_tool_use"

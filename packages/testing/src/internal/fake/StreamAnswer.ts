@@ -18,11 +18,12 @@ const defaultAfterEvents = 3
 export const sendStream = (exchange: Exchange, step: Step, answer: {
   readonly headers: ResponseHeaders
   readonly message: AnswerMessage
+  readonly requestedModel: string
   readonly onOutput: (tokens: number) => void
 }): Effect.Effect<void> =>
   Effect.gen(function*() {
     const { interrupt } = step
-    const events = streamEvents(answer.message)
+    const events = streamEvents(answer.message, answer.requestedModel)
     const writer = new BodyWriter(exchange, step.chunkBytes, cutAfterBytes(interrupt))
     yield* exchange.head(200, {
       "content-type": "text/event-stream; charset=utf-8",
