@@ -24,11 +24,14 @@ export const isTooDeep = (value: unknown): boolean => {
 export const isJsonObject = (value: Schema.Json): value is Schema.JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
+/** Whether a value is an array of JSON. `Array.isArray` makes its items `any`. */
+export const isJsonArray = (value: Schema.Json): value is Schema.JsonArray => Array.isArray(value)
+
 /** Whether two values are the same JSON; the order of keys does not matter. */
 export const isSameJson = (one: Schema.Json, other: Schema.Json): boolean => {
   if (one === other) return true
-  if (Array.isArray(one)) {
-    return Array.isArray(other) && one.length === other.length
+  if (isJsonArray(one)) {
+    return isJsonArray(other) && one.length === other.length
       && one.every((item, index) => isSameJson(item, other[index] ?? null))
   }
   if (!isJsonObject(one) || !isJsonObject(other)) return false

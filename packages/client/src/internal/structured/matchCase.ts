@@ -1,7 +1,7 @@
 import type * as JsonSchema from "effect/JsonSchema"
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
-import { isJsonObject, isSameJson, setKey } from "./jsonValue.ts"
+import { isJsonArray, isJsonObject, isSameJson, setKey } from "./jsonValue.ts"
 import { isNode, resolve, type WireSchema } from "./wireSchema.ts"
 
 type Node = JsonSchema.JsonSchema
@@ -48,7 +48,7 @@ export const matchCase = ({ definitions, root }: WireSchema, value: Schema.Json)
     if (Predicate.isString(node["type"]) && !isOfType(value, node["type"])) return false
     if (members(node)?.includes(value) === false) return false
     if (alternatives(node)?.some((alternative) => fits(alternative, value)) === false) return false
-    if (Array.isArray(value)) return !isNode(node["items"]) || value.every((item) => fits(node["items"], item))
+    if (isJsonArray(value)) return !isNode(node["items"]) || value.every((item) => fits(node["items"], item))
     if (!isJsonObject(value)) return true
     const required: ReadonlyArray<unknown> = Array.isArray(node["required"]) ? node["required"] : []
     return required.every((key) => Predicate.isString(key) && Object.hasOwn(value, key))
@@ -76,7 +76,7 @@ export const matchCase = ({ definitions, root }: WireSchema, value: Schema.Json)
       const same = texts.filter(Predicate.isString).filter((text) => text.toLowerCase() === lower)
       return same.length === 1 ? same[0] ?? value : value
     }
-    if (Array.isArray(value)) return isNode(node["items"]) ? value.map((item) => change(node["items"], item)) : value
+    if (isJsonArray(value)) return isNode(node["items"]) ? value.map((item) => change(node["items"], item)) : value
     if (!isJsonObject(value)) return value
     const known = properties(node)
     const copy = {}
@@ -84,7 +84,7 @@ export const matchCase = ({ definitions, root }: WireSchema, value: Schema.Json)
       const child = Object.hasOwn(known, key) ? known[key] : node["additionalProperties"]
       setKey(copy, key, change(child, item))
     }
-    return copy as Schema.JsonObject
+    return copy
   }
 
   const changed = change(root, value)

@@ -5,7 +5,7 @@ import type * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaParser from "effect/SchemaParser"
 import { type Candidate, findJson, type Found } from "./findJson.ts"
-import { deepestJson, isJsonObject, isSameJson, isTooDeep } from "./jsonValue.ts"
+import { deepestJson, isJsonArray, isJsonObject, isSameJson, isTooDeep } from "./jsonValue.ts"
 import { matchCase } from "./matchCase.ts"
 import { parseJson } from "./parseJson.ts"
 import type { WireSchema } from "./wireSchema.ts"
@@ -81,7 +81,7 @@ const readings = ({ isAlone, json }: Candidate, wrapper: string | undefined): Re
 
 // Another object with the same keys is another try at the answer; one with other keys is about something else.
 const isRival = (json: Schema.Json, taken: Schema.Json): boolean => {
-  if (Array.isArray(json)) return json.some((item) => isJsonObject(item))
+  if (isJsonArray(json)) return json.some((item) => isJsonObject(item))
   return isJsonObject(json) && isJsonObject(taken) && Object.keys(json).some((key) => Object.hasOwn(taken, key))
 }
 
@@ -117,7 +117,7 @@ export const makeReader = <A, R>(codec: Schema.ConstraintDecoder<A, R>, wire: Wi
     const attempt = (json: Schema.Json) =>
       Effect.map(decode(json), (value): Decoded<A> => ({ candidate: candidate.json, json, value }))
     return others.reduce(
-      (decoded, json) => Effect.catch(decoded, (issues) => Effect.mapError(attempt(json), () => issues)),
+      (decoded, json) => decoded.pipe(Effect.catch((issues) => Effect.mapError(attempt(json), () => issues))),
       attempt(first)
     )
   }

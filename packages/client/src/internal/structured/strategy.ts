@@ -118,7 +118,7 @@ const sendable = (block: ContentBlock): ReadonlyArray<ContentBlockParam> => {
       return [{ type: "tool_use", id: block.id, name: block.name, input: isObject ? block.input : {} }]
     }
     default:
-      return [block as ContentBlockParam]
+      return [block]
   }
 }
 

@@ -140,7 +140,7 @@ const flattened = (node: Node): Node => {
   const members = nodes(node["allOf"]).map(flattened)
   if (members.length === 0) return node
   const { allOf: _, ...rest } = node
-  const merged = Object.assign({}, ...[...members].reverse(), rest) as Node
+  const merged = Object.assign({}, ...members.toReversed(), rest) as Node
   const description = join([node, ...members].map((part) => part["description"]))
   return description === undefined ? merged : { ...merged, description }
 }
