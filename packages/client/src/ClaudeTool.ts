@@ -34,6 +34,7 @@
 import type { Tool, ToolResultBlockParam } from "@anthropic-ai/sdk/resources/messages/messages"
 import * as OptionCheck from "@effect-claude/resilience/OptionCheck"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
@@ -117,6 +118,7 @@ export interface Options<
   Output extends Schema.Constraint | undefined,
   E,
   R,
+  E2,
   R2
 > {
   readonly description: string
@@ -129,7 +131,7 @@ export interface Options<
     | ((
       input: Input["Type"],
       context: ToolContext
-    ) => Effect.Effect<Option.Option<OutputOf<NoInfer<Output>>>, unknown, R2>)
+    ) => Effect.Effect<Option.Option<OutputOf<NoInfer<Output>>>, E2, R2>)
     | undefined
   readonly api?: ApiFields | undefined
 }
@@ -143,7 +145,7 @@ export interface Options<
 export interface PreparedCall<out E, out R> {
   readonly run: (context: ToolContext) => Effect.Effect<Exclude<Content, void>, E, R>
   readonly recover:
-    | ((context: ToolContext) => Effect.Effect<Option.Option<Exclude<Content, void>>, unknown, R>)
+    | ((context: ToolContext) => Effect.Effect<Exit.Exit<Option.Option<Exclude<Content, void>>, unknown>, never, R>)
     | undefined
 }
 
@@ -175,7 +177,7 @@ const namePattern = /^[a-zA-Z0-9_-]{1,128}$/
 
 const issuesOf = SchemaIssue.makeFormatterDefault()
 
-const notParsed = "The input is not valid JSON."
+const notParsed = "It is not valid JSON, or nests too deeply."
 
 /**
  * Makes a tool.
@@ -198,17 +200,16 @@ const notParsed = "The input is not valid JSON."
  * import * as Schema from "effect/Schema"
  *
  * class CardDeclined extends Data.TaggedError("CardDeclined")<{ readonly message: string }> {}
- * class ProviderDown extends Data.TaggedError("ProviderDown")<{}> {}
+ * class ProviderDown extends Data.TaggedError("ProviderDown")<{ readonly message: string }> {}
  *
- * declare global {
- *   var charge: (cents: number, key: string) => Effect.Effect<string, CardDeclined | ProviderDown>
- * }
+ * const charge = (cents: number, _key: string): Effect.Effect<string, CardDeclined | ProviderDown> =>
+ *   cents < 10_000 ? Effect.succeed("charged") : Effect.fail(new CardDeclined({ message: "Over the limit of the card" }))
  *
  * // The model learns of a card that was declined; an outage of the provider is none of its business.
  * const tool: ClaudeTool.ClaudeTool<ProviderDown> = ClaudeTool.make("charge_card", {
  *   description: "Charges the customer's card, in cents",
  *   input: Schema.Struct({ cents: Schema.Int }),
- *   run: ({ cents }, { idempotencyKey }) => Effect.suspend(() => charge(cents, idempotencyKey)),
+ *   run: ({ cents }, { idempotencyKey }) => charge(cents, idempotencyKey),
  *   idempotent: true,
  *   haltOn: (error) => error._tag === "ProviderDown"
  * })
@@ -224,11 +225,12 @@ export const make: {
     R,
     Output extends Schema.Constraint | undefined = undefined,
     H extends E = never,
+    E2 = never,
     R2 = never
   >(
     name: string,
-    options: Options<Input, Output, E, R, R2> & {
-      readonly haltOn?: ((error: NoInfer<E>) => error is H) | undefined
+    options: Options<Input, Output, E, R, E2, R2> & {
+      readonly haltOn?: ((error: E) => error is H) | undefined
     }
   ): ClaudeTool<H, R | R2 | Input["DecodingServices"] | EncodingServicesOf<Output>>
   <
@@ -236,14 +238,15 @@ export const make: {
     E,
     R,
     Output extends Schema.Constraint | undefined = undefined,
+    E2 = never,
     R2 = never
   >(
     name: string,
-    options: Options<Input, Output, E, R, R2> & { readonly haltOn: (error: NoInfer<E>) => boolean }
+    options: Options<Input, Output, E, R, E2, R2> & { readonly haltOn: (error: E) => boolean }
   ): ClaudeTool<E, R | R2 | Input["DecodingServices"] | EncodingServicesOf<Output>>
-} = <Input extends Schema.Constraint, Output extends Schema.Constraint | undefined, E, R, R2>(
+} = <Input extends Schema.Constraint, Output extends Schema.Constraint | undefined, E, R, E2, R2>(
   name: string,
-  options: Options<Input, Output, E, R, R2> & { readonly haltOn?: ((error: E) => boolean) | undefined }
+  options: Options<Input, Output, E, R, E2, R2> & { readonly haltOn?: ((error: E) => boolean) | undefined }
 ): ClaudeTool<E, R | R2 | Input["DecodingServices"] | EncodingServicesOf<Output>> => {
   if (!namePattern.test(name)) {
     throw OptionCheck.refuse(owner, "name", "1 to 128 letters, digits, _ or -", name)
@@ -273,13 +276,13 @@ export const make: {
           return {
             run: (context) => Effect.flatMap(options.run(input, context), encode),
             recover: recover === undefined ? undefined : (context) =>
-              Effect.flatMap(
+              Effect.exit(Effect.flatMap(
                 recover(input, context),
                 Option.match({
                   onNone: () => Effect.succeedNone,
                   onSome: (output) => Effect.map(encode(output), Option.some)
                 })
-              )
+              ))
           }
         }
       }),
@@ -292,11 +295,13 @@ export const make: {
   }
 }
 
+type Encode<Output> = (
+  value: OutputOf<Output>
+) => Effect.Effect<Exclude<Content, void>, never, EncodingServicesOf<Output>>
+
 /** How the model gets what a tool gives. An output that is not of its Schema is a mistake of the tool, and a defect. */
-const encoderOf = <Output extends Schema.Constraint | undefined>(
-  output: Output
-): (value: OutputOf<Output>) => Effect.Effect<Exclude<Content, void>, never, EncodingServicesOf<Output>> => {
+const encoderOf = <Output extends Schema.Constraint | undefined>(output: Output): Encode<Output> => {
   if (output === undefined) return (content) => Effect.succeed((content ?? "") as Exclude<Content, void>)
   const encode = Schema.encodeUnknownEffect(Schema.fromJsonString(Schema.toCodecJson(output)))
-  return (value) => Effect.orDie(encode(value)) as Effect.Effect<string, never, EncodingServicesOf<Output>>
+  return ((value: unknown) => Effect.orDie(encode(value))) as Encode<Output>
 }

@@ -19,13 +19,17 @@
  * import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
  * import * as Reply from "@effect-claude/testing/Reply"
  * import { assert } from "@effect/vitest"
+ * import * as Data from "effect/Data"
  * import * as Effect from "effect/Effect"
  * import * as Schema from "effect/Schema"
+ *
+ * class NoSuchArticle extends Data.TaggedError("NoSuchArticle")<{ readonly message: string }> {}
  *
  * const stock = ClaudeTool.make("get_stock", {
  *   description: "Tells how many pieces of an article are in stock",
  *   input: Schema.Struct({ article: Schema.String }),
- *   run: ({ article }) => article === "lamp" ? Effect.succeed("12") : Effect.fail(new Error(`No article ${article}`))
+ *   run: ({ article }) =>
+ *     article === "lamp" ? Effect.succeed("12") : Effect.fail(new NoSuchArticle({ message: `No article ${article}` }))
  * })
  *
  * const Claude = ClaudeTest.script([
@@ -93,14 +97,17 @@ export interface Limits {
  */
 export type AnyTool = ClaudeTool<unknown, unknown>
 
+type ErrorOfTool<Tool> = Tool extends ClaudeTool<infer E, infer _> ? E : never
+
+type ServicesOfTool<Tool> = Tool extends ClaudeTool<infer _, infer R> ? R : never
+
 /**
  * What the tools stop a run for.
  *
  * @category models
  * @since 0.1.0
  */
-export type ToolErrors<Tools extends ReadonlyArray<AnyTool>> = Tools[number] extends ClaudeTool<infer E, infer _> ? E
-  : never
+export type ToolErrors<Tools extends ReadonlyArray<AnyTool>> = ErrorOfTool<Tools[number]>
 
 /**
  * What the tools need.
@@ -108,8 +115,7 @@ export type ToolErrors<Tools extends ReadonlyArray<AnyTool>> = Tools[number] ext
  * @category models
  * @since 0.1.0
  */
-export type ToolServices<Tools extends ReadonlyArray<AnyTool>> = Tools[number] extends ClaudeTool<infer _, infer R> ? R
-  : never
+export type ToolServices<Tools extends ReadonlyArray<AnyTool>> = ServicesOfTool<Tools[number]>
 
 /**
  * What a run is to do.
@@ -231,12 +237,10 @@ const ignore = () => Effect.void
 export const run = <const Tools extends ReadonlyArray<AnyTool>>(
   options: RunOptions<Tools>
 ): Effect.Effect<ToolLoopResult, ToolLoopFailure<ToolErrors<Tools>>, ClaudeService | ToolServices<Tools>> =>
-  typed<Tools>(
-    execute(planOf("ToolLoop.run", options), {
-      emit: options.onEvent ?? ignore,
-      isStreaming: options.streaming ?? false
-    })
-  )
+  execute(planOf("ToolLoop.run", options), {
+    emit: options.onEvent ?? ignore,
+    isStreaming: options.streaming ?? false
+  })
 
 /**
  * Runs a conversation with tools and emits what happens, the words of the model as they come. The last event is `Finished`.
@@ -293,18 +297,12 @@ export const stream = <const Tools extends ReadonlyArray<AnyTool>>(
   return Stream.callback<ToolLoopEvent, ToolLoopFailure<ToolErrors<Tools>>, ClaudeService | ToolServices<Tools>>(
     (queue) =>
       Queue.into(
-        typed<Tools>(execute(plan, { emit: (event) => Effect.asVoid(Queue.offer(queue, event)), isStreaming: true })),
+        execute(plan, { emit: (event) => Effect.asVoid(Queue.offer(queue, event)), isStreaming: true }),
         queue
       ),
     { bufferSize: 16, strategy: "suspend" }
   )
 }
-
-// What a loop needs and is stopped for comes from its tools alone, which the engine knows as tools of anything.
-const typed = <Tools extends ReadonlyArray<AnyTool>>(
-  effect: ReturnType<typeof execute>
-): Effect.Effect<ToolLoopResult, ToolLoopFailure<ToolErrors<Tools>>, ClaudeService | ToolServices<Tools>> =>
-  effect as Effect.Effect<ToolLoopResult, ToolLoopFailure<ToolErrors<Tools>>, ClaudeService | ToolServices<Tools>>
 
 const longestRunId = 100
 
@@ -312,10 +310,17 @@ const longestRunId = 100
 const isRunId = (runId: string): boolean =>
   runId !== "" && runId.isWellFormed() && encodeURIComponent(runId).length <= longestRunId
 
-const planOf = (owner: string, options: Options<ReadonlyArray<AnyTool>>): Plan<unknown, unknown> => {
+const planOf = <const Tools extends ReadonlyArray<AnyTool>>(
+  owner: string,
+  options: Options<Tools>
+): Plan<ToolErrors<Tools>, ToolServices<Tools>> => {
   const { concurrency = 1, ledger, request, runId } = options
-  const tools = new Map(options.tools.map((tool) => [tool.name, tool]))
-  const names = [...options.tools.map(({ name }) => name), ...(request.tools ?? []).flatMap(nameOfTool)]
+  // Each is one of the tools, so what it fails with and needs is among what all of them do.
+  const ours = options.tools as ReadonlyArray<AnyTool> as ReadonlyArray<
+    ClaudeTool<ToolErrors<Tools>, ToolServices<Tools>>
+  >
+  const tools = new Map(ours.map((tool) => [tool.name, tool]))
+  const names = [...ours.map(({ name }) => name), ...(request.tools ?? []).flatMap(nameOfTool)]
   const twice = names.find((name, index) => names.indexOf(name) !== index)
   if (twice !== undefined) throw OptionCheck.refuse(owner, "tools", "of different names", twice)
   if (concurrency !== "unbounded") OptionCheck.attempts(owner, "concurrency", concurrency)
@@ -329,7 +334,7 @@ const planOf = (owner: string, options: Options<ReadonlyArray<AnyTool>>): Plan<u
     request,
     call: options.call,
     tools,
-    definitions: [...(request.tools ?? []), ...options.tools.map(({ definition }) => definition)],
+    definitions: [...(request.tools ?? []), ...ours.map(({ definition }) => definition)],
     limits: limitsOf(owner, options.limits ?? {}),
     retry: options.retry,
     concurrency,

@@ -46,7 +46,7 @@ import { ToolLedgerError } from "./ToolLedgerError.ts"
  *   `limit` is in milliseconds.
  * - `tool`: a call of `tool` failed with `toolError`, which the tool says stops the loop.
  * - `unknownOutcome`: a call of `tool` began in an earlier run and nobody knows how it ended. It was not run again. Find out
- *   by its `idempotencyKey` and tell the ledger (`OpenRun.finish`, `OpenRun.release`), or give the tool a `recover`.
+ *   by its `idempotencyKey` and tell the ledger (`OpenRun.finish`, `OpenRun.release`), or give the tool a `recover`. If it has one, `cause` is what that failed with.
  * - `ledger`: the ledger failed, holds what it should not, or another process has taken the run over; see `ledgerError`.
  *
  * What had been done:
@@ -62,7 +62,7 @@ import { ToolLedgerError } from "./ToolLedgerError.ts"
  * **Gotchas**
  *
  * `transcript` is the conversation with all that is confidential in it. It is left out where the error is printed, logged or
- * put through `JSON.stringify`, and in what {@link ToolLoopErrorJson} makes.
+ * put through `JSON.stringify`, but not in what {@link ToolLoopErrorJson} makes.
  *
  * @category errors
  * @since 0.1.0
@@ -81,14 +81,15 @@ export class ToolLoopError extends Schema.TaggedError<ToolLoopError>()("ToolLoop
   tool: Schema.optionalKey(Schema.String),
   toolUseId: Schema.optionalKey(Schema.String),
   idempotencyKey: Schema.optionalKey(Schema.String),
-  toolError: Schema.optionalKey(Schema.Defect())
+  toolError: Schema.optionalKey(Schema.Defect()),
+  cause: Schema.optionalKey(Schema.Defect())
 }) {
   get verdict(): Verdict {
     return this.isRepeatable && this.error !== undefined ? this.error.verdict : stop
   }
 
   override toJSON(): unknown {
-    return { ...this, message: this.message, transcript: `${this.transcript.length} messages` }
+    return Object.assign({}, this, { message: this.message, transcript: `${this.transcript.length} messages` })
   }
 
   override [Inspectable.NodeInspectSymbol](): unknown {

@@ -8,6 +8,8 @@ import type {
 import * as Predicate from "effect/Predicate"
 import * as TokenUsage from "../../TokenUsage.ts"
 import type { Entry } from "../../ToolRecord.ts"
+import { sendableContent } from "../answer/assistantTurn.ts"
+import { isTooDeep } from "../structured/jsonValue.ts"
 
 /** A conversation as it follows from its entries, whether they happen now or were read from a ledger. */
 export class Conversation {
@@ -50,7 +52,7 @@ export class Conversation {
     this.answer = message
     // Gateways leave out fields that the types promise.
     this.container = (message.container as Message["container"] | undefined)?.id ?? this.container
-    const content = message.content.map(asParam)
+    const content = sendable(message)
     const last = this.messages.at(-1)
     // What continues a paused turn, or a prefill, belongs to the same turn.
     if (last?.role === "assistant") {
@@ -82,21 +84,21 @@ export class Conversation {
 const isToolUse = <Block extends { readonly type: string }>(block: Block): block is Block & { type: "tool_use" } =>
   block.type === "tool_use"
 
-const blocksOf = ({ content }: MessageParam): ReadonlyArray<ContentBlockParam> =>
+const blocksOf = ({ content }: MessageParam): Array<ContentBlockParam> =>
   Predicate.isString(content) ? [{ type: "text", text: content }] : content
 
-/** Whether an input is what the API takes back: an object. One that stays a text, or is nested beyond reason, is not. */
-const isUsableInput = (input: unknown): boolean => {
-  if (!Predicate.isObject(input) || Array.isArray(input)) return false
-  try {
-    JSON.stringify(input)
-    return true
-  } catch {
-    return false
-  }
-}
+const isObject = (input: unknown): boolean => Predicate.isObject(input) && !Array.isArray(input)
 
-const asParam = (block: Message["content"][number]): ContentBlockParam =>
-  block.type === "tool_use" && !isUsableInput(block.input)
-    ? { ...block, input: {} }
-    : block as ContentBlockParam
+/** The answer as it is kept: an input that nests beyond reason could not be written, and is one that cannot be read. */
+export const withoutDeepInputs = (message: Message): Message => ({
+  ...message,
+  content: message.content.map((block) =>
+    block.type === "tool_use" && isTooDeep(block.input) ? { ...block, input: "" } : block
+  )
+})
+
+/** What goes back to the API, which takes no input but an object. */
+const sendable = (message: Message): Array<ContentBlockParam> =>
+  sendableContent(message.content).map((block) =>
+    block.type === "tool_use" && !isObject(block.input) ? { ...block, input: {} } : block
+  )

@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import type { KeyValueStoreError } from "effect/persistence/KeyValueStore"
 import * as Schema from "effect/Schema"
 import type { CallState, OpenRun, ToolLedger } from "../../ToolLedger.ts"
 import { ToolLedgerError } from "../../ToolLedgerError.ts"
@@ -8,9 +9,9 @@ import { uniqueId } from "./uniqueId.ts"
 
 /** What a ledger is kept in. A text that was set is there for every later `get`. */
 export interface RecordStore {
-  readonly get: (key: string) => Effect.Effect<string | undefined, unknown>
-  readonly set: (key: string, text: string) => Effect.Effect<void, unknown>
-  readonly clearPrefix: (prefix: string) => Effect.Effect<void, unknown>
+  readonly get: (key: string) => Effect.Effect<string | undefined, KeyValueStoreError>
+  readonly set: (key: string, text: string) => Effect.Effect<void, KeyValueStoreError>
+  readonly clearPrefix: (prefix: string) => Effect.Effect<void, KeyValueStoreError>
 }
 
 const Started = Schema.Struct({ tool: Schema.String, attempt: Schema.Int })
@@ -114,9 +115,9 @@ class JournalledRun {
   }
 
   forget(): Effect.Effect<void, ToolLedgerError> {
-    return Effect.catch(
+    return Effect.mapError(
       Effect.uninterruptible(this.#store.clearPrefix(this.#prefix)),
-      (cause) => this.#fail("write", this.#prefix, "it could not be removed", cause)
+      (cause) => this.#error("write", "", "it could not be removed", cause)
     )
   }
 
@@ -139,35 +140,32 @@ class JournalledRun {
   }
 
   #get(key: string): Effect.Effect<string | undefined, ToolLedgerError> {
-    return Effect.catch(
+    return Effect.mapError(
       this.#store.get(this.#prefix + key),
-      (cause) => this.#fail("read", key, "it could not be read", cause)
+      (cause) => this.#error("read", key, "it could not be read", cause)
     )
   }
 
   #set(key: string, text: string): Effect.Effect<void, ToolLedgerError> {
-    return Effect.catch(
+    return Effect.mapError(
       Effect.uninterruptible(this.#store.set(this.#prefix + key, text)),
-      (cause) => this.#fail("write", key, "it could not be written", cause)
+      (cause) => this.#error("write", key, "it could not be written", cause)
     )
   }
 
-  #fail(
-    reason: ToolLedgerError["reason"],
-    key: string,
-    what: string,
-    cause?: unknown
-  ): Effect.Effect<never, ToolLedgerError> {
+  #error(reason: ToolLedgerError["reason"], key: string, what: string, cause?: KeyValueStoreError): ToolLedgerError {
     const { runId } = this
-    return Effect.fail(
-      new ToolLedgerError({
-        message: `Record "${key}" of run "${runId}": ${what}`,
-        reason,
-        runId,
-        key: this.#prefix + key,
-        ...(cause === undefined ? undefined : { cause })
-      })
-    )
+    return new ToolLedgerError({
+      message: `Record "${key}" of run "${runId}": ${what}`,
+      reason,
+      runId,
+      key: this.#prefix + key,
+      ...(cause === undefined ? undefined : { cause })
+    })
+  }
+
+  #fail(...why: [reason: ToolLedgerError["reason"], key: string, what: string]): Effect.Effect<never, ToolLedgerError> {
+    return Effect.fail(this.#error(...why))
   }
 }
 

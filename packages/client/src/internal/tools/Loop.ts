@@ -12,13 +12,13 @@ import { isContent, makeAccumulator } from "../../MessageEvents.ts"
 import * as TokenUsage from "../../TokenUsage.ts"
 import { makeMemory, type OpenRun } from "../../ToolLedger.ts"
 import { ToolLedgerError } from "../../ToolLedgerError.ts"
-import { ToolLoopError } from "../../ToolLoopError.ts"
+import { ToolLoopError, type ToolLoopFailure } from "../../ToolLoopError.ts"
 import type { ToolLoopResult } from "../../ToolLoopEvent.ts"
 import type { Entry } from "../../ToolRecord.ts"
 import { nameOf } from "../foreignError.ts"
 import { stoppedBy } from "../stoppedBy.ts"
 import { callKeys } from "./callKeys.ts"
-import { Conversation } from "./Conversation.ts"
+import { Conversation, withoutDeepInputs } from "./Conversation.ts"
 import type { Emit, Plan } from "./Plan.ts"
 import { type Call, type Halt, ToolCalls } from "./ToolCall.ts"
 import { uniqueId } from "./uniqueId.ts"
@@ -30,10 +30,15 @@ export interface Drive {
   readonly isStreaming: boolean
 }
 
-type Why = Omit<
-  ConstructorParameters<typeof ToolLoopError>[0],
-  "_tag" | "runId" | "transcript" | "usage" | "steps" | "isRepeatable"
->
+type Fields = ConstructorParameters<typeof ToolLoopError>[0]
+
+type Why<E> = Omit<Fields, "runId" | "transcript" | "usage" | "steps" | "isRepeatable"> & { readonly toolError?: E }
+
+/** The class does not know the type of its `toolError`; the fields it is made of do. */
+const failureOf = <E>(fields: Fields & { readonly toolError?: E }): ToolLoopFailure<E> => {
+  const Failure = ToolLoopError as new(fields: Fields) => ToolLoopFailure<E>
+  return new Failure(fields)
+}
 
 /** One run, from its beginning or from where its ledger says. */
 class Loop<E, R> {
@@ -70,7 +75,7 @@ class Loop<E, R> {
     this.#schedule = this.#scheduleOfSteps()
   }
 
-  toEnd(): Effect.Effect<ToolLoopResult, ToolLoopError, R> {
+  toEnd(): Effect.Effect<ToolLoopResult, ToolLoopFailure<E>, R> {
     const { time } = this.#plan.limits
     const loop = this.#loop()
     if (!Duration.isFinite(time)) return loop
@@ -85,7 +90,7 @@ class Loop<E, R> {
     })
   }
 
-  #loop(): Effect.Effect<ToolLoopResult, ToolLoopError, R> {
+  #loop(): Effect.Effect<ToolLoopResult, ToolLoopFailure<E>, R> {
     const conversation = this.#conversation
     return Effect.gen({ self: this }, function*() {
       if (conversation.messages.length === 0) {
@@ -111,7 +116,7 @@ class Loop<E, R> {
     return { message, transcript: [...messages], usage, steps, runId: this.#runId }
   }
 
-  #checkLimits(): Effect.Effect<void, ToolLoopError> {
+  #checkLimits(): Effect.Effect<void, ToolLoopFailure<E>> {
     const { answer, pauses, steps, usage } = this.#conversation
     const { limits } = this.#plan
     if (steps >= limits.steps) {
@@ -142,7 +147,7 @@ class Loop<E, R> {
     return Effect.void
   }
 
-  #runTools(): Effect.Effect<void, ToolLoopError, R> {
+  #runTools(): Effect.Effect<void, ToolLoopFailure<E>, R> {
     return Effect.gen({ self: this }, function*() {
       const { openCalls, position } = this.#conversation
       const keys = callKeys(this.#runId, position, openCalls)
@@ -156,7 +161,7 @@ class Loop<E, R> {
         idempotencyKey: keys[index] ?? ""
       }))
       // Once a call has stopped the loop no other one begins; those that have begun may end.
-      let stopped: { readonly call: Call; readonly halt: Halt } | undefined
+      let stopped: { readonly call: Call; readonly halt: Halt<E> } | undefined
       const settled = yield* Effect.forEach(
         calls,
         (call) =>
@@ -172,33 +177,33 @@ class Loop<E, R> {
     })
   }
 
-  #halted({ idempotencyKey, tool, toolUseId }: Call, halt: Halt): Effect.Effect<never, ToolLoopError> {
+  #halted({ idempotencyKey, tool, toolUseId }: Call, halt: Halt<E>): Effect.Effect<never, ToolLoopFailure<E>> {
     if (halt._tag === "Ledger") return this.#ledgerFailed(halt.error)
-    const call = {
-      tool,
-      toolUseId,
-      idempotencyKey,
-      ...(halt.error === undefined ? undefined : { toolError: halt.error })
+    const call = { tool, toolUseId, idempotencyKey }
+    if (halt._tag === "UnknownOutcome") {
+      return this.#stop({
+        ...call,
+        message: `Nobody knows how call ${idempotencyKey} of tool ${tool} ended`,
+        reason: "unknownOutcome",
+        ...(halt.cause === undefined ? undefined : { cause: halt.cause })
+      })
     }
-    return this.#stop(
-      halt._tag === "Failed"
-        ? { ...call, message: `Tool ${tool} failed with ${nameOf(halt.error) ?? "an error"}`, reason: "tool" }
-        : {
-          ...call,
-          message: `Nobody knows how call ${idempotencyKey} of tool ${tool} ended`,
-          reason: "unknownOutcome"
-        }
-    )
+    return this.#stop({
+      ...call,
+      message: `Tool ${tool} failed with ${nameOf(halt.error) ?? "an error"}`,
+      reason: "tool",
+      toolError: halt.error
+    })
   }
 
-  #ask(): Effect.Effect<void, ToolLoopError> {
+  #ask(): Effect.Effect<void, ToolLoopFailure<E>> {
     return Effect.gen({ self: this }, function*() {
       const step = this.#conversation.steps + 1
       yield* this.#drive.emit({ _tag: "StepStarted", step })
       this.#attempt = 1
       const answered = yield* Effect.result(Retry.retry(this.#askOnce(step), this.#schedule))
       if (answered._tag === "Failure") return yield* this.#stepFailed(answered.failure)
-      const message = answered.success
+      const message = withoutDeepInputs(answered.success)
       const error = unusable(message)
       if (error !== undefined) {
         this.#spend(TokenUsage.of(message))
@@ -210,7 +215,7 @@ class Loop<E, R> {
     })
   }
 
-  #stepFailed(error: ClaudeError): Effect.Effect<never, ToolLoopError> {
+  #stepFailed(error: ClaudeError): Effect.Effect<never, ToolLoopFailure<E>> {
     // What the step failed with matters more than a ledger that cannot keep what it took.
     return Effect.andThen(Effect.ignore(this.#recordSpent()), this.#failed(error))
   }
@@ -283,7 +288,7 @@ class Loop<E, R> {
     this.#spent = TokenUsage.add(this.#spent, usage)
   }
 
-  #recordSpent(): Effect.Effect<void, ToolLoopError> {
+  #recordSpent(): Effect.Effect<void, ToolLoopFailure<E>> {
     return Effect.suspend(() => {
       const usage = this.#spent
       if (TokenUsage.total(usage) === 0) return Effect.void
@@ -292,7 +297,7 @@ class Loop<E, R> {
     })
   }
 
-  #record(entry: Entry): Effect.Effect<void, ToolLoopError> {
+  #record(entry: Entry): Effect.Effect<void, ToolLoopFailure<E>> {
     return Effect.uninterruptible(
       this.#run.append(entry).pipe(
         Effect.catch((error) => this.#ledgerFailed(error)),
@@ -301,23 +306,23 @@ class Loop<E, R> {
     )
   }
 
-  #failed(error: ClaudeError): Effect.Effect<never, ToolLoopError> {
+  #failed(error: ClaudeError): Effect.Effect<never, ToolLoopFailure<E>> {
     return Effect.suspend(() =>
       this.#stop({ message: `Step ${this.#conversation.steps + 1} failed: ${error.message}`, reason: "claude", error })
     )
   }
 
-  #ledgerFailed(ledgerError: ToolLedgerError): Effect.Effect<never, ToolLoopError> {
+  #ledgerFailed(ledgerError: ToolLedgerError): Effect.Effect<never, ToolLoopFailure<E>> {
     return this.#stop({ message: ledgerError.message, reason: "ledger", ledgerError })
   }
 
-  #stop(why: Why): Effect.Effect<never, ToolLoopError> {
+  #stop(why: Why<E>): Effect.Effect<never, ToolLoopFailure<E>> {
     return Effect.suspend(() => Effect.fail(this.#error(why)))
   }
 
-  #error(why: Why): ToolLoopError {
+  #error(why: Why<E>): ToolLoopFailure<E> {
     const { messages, steps, usage } = this.#conversation
-    return new ToolLoopError({
+    return failureOf<E>({
       ...why,
       runId: this.#runId,
       transcript: [...messages],
@@ -349,7 +354,7 @@ const replay = (runId: string, entries: ReadonlyArray<Entry>): Effect.Effect<Con
 export const execute = <E, R>(
   plan: Plan<E, R>,
   drive: Drive
-): Effect.Effect<ToolLoopResult, ToolLoopError, R | ClaudeService> =>
+): Effect.Effect<ToolLoopResult, ToolLoopFailure<E>, R | ClaudeService> =>
   Effect.gen(function*() {
     const claude = yield* ClaudeService
     const runId = plan.runId ?? (yield* uniqueId)
@@ -359,7 +364,7 @@ export const execute = <E, R>(
       return { run, conversation: yield* replay(runId, run.entries) }
     })
     const parts = yield* Effect.mapError(opened, (ledgerError) =>
-      new ToolLoopError({
+      failureOf<E>({
         message: ledgerError.message,
         reason: "ledger",
         ledgerError,

@@ -23,15 +23,15 @@ export interface Call extends ToolCallInfo {
 }
 
 /** Why a call stops the loop. */
-export type Halt =
-  | { readonly _tag: "Failed"; readonly error: unknown }
-  | { readonly _tag: "UnknownOutcome"; readonly error: unknown }
+export type Halt<E> =
+  | { readonly _tag: "Failed"; readonly error: E }
+  | { readonly _tag: "UnknownOutcome"; readonly cause?: unknown }
   | { readonly _tag: "Ledger"; readonly error: ToolLedgerError }
 
 /** What became of a call: a result for the model, or the end of the loop. */
-export type Settled =
+export type Settled<E> =
   | { readonly _tag: "Result"; readonly block: ToolResultBlockParam }
-  | { readonly _tag: "Halt"; readonly halt: Halt }
+  | { readonly _tag: "Halt"; readonly halt: Halt<E> }
 
 interface Outcome {
   readonly outcome: ToolOutcome
@@ -69,16 +69,16 @@ export class ToolCalls<E, R> {
     this.#emit = emit
   }
 
-  settle(call: Call): Effect.Effect<Settled, never, R> {
+  settle(call: Call): Effect.Effect<Settled<E>, never, R> {
     return Effect.gen({ self: this }, function*() {
       const outcome = yield* this.#outcomeOf(call)
       const { idempotencyKey, step, tool, toolUseId } = call
       yield* this.#emit({ _tag: "ToolFinished", step, tool, toolUseId, idempotencyKey, ...outcome })
       return { _tag: "Result" as const, block: blockOf(call, outcome.result) }
-    }).pipe(Effect.catch((halt) => Effect.succeed<Settled>({ _tag: "Halt", halt })))
+    }).pipe(Effect.catch((halt) => Effect.succeed<Settled<E>>({ _tag: "Halt", halt })))
   }
 
-  #outcomeOf(call: Call): Effect.Effect<Outcome, Halt, R> {
+  #outcomeOf(call: Call): Effect.Effect<Outcome, Halt<E>, R> {
     return Effect.gen({ self: this }, function*() {
       const tool = this.#tools.get(call.tool)
       if (tool === undefined) {
@@ -115,15 +115,15 @@ export class ToolCalls<E, R> {
     { recover }: PreparedCall<E, R>,
     call: Call,
     { attempt }: CallState & { readonly _tag: "Open" }
-  ): Effect.Effect<ToolResult | undefined, Halt, R> {
+  ): Effect.Effect<ToolResult | undefined, Halt<E>, R> {
     return Effect.gen({ self: this }, function*() {
       if (recover === undefined) {
-        return idempotent ? undefined : yield* Effect.fail<Halt>({ _tag: "UnknownOutcome", error: undefined })
+        return idempotent ? undefined : yield* Effect.fail<Halt<E>>({ _tag: "UnknownOutcome" })
       }
-      const found = yield* Effect.exit(recover(contextOf(call, attempt)))
+      const found = yield* recover(contextOf(call, attempt))
       if (Exit.isFailure(found)) {
         if (Cause.hasInterruptsOnly(found.cause)) return yield* Effect.failCause(found.cause as Cause.Cause<never>)
-        return yield* Effect.fail<Halt>({ _tag: "UnknownOutcome", error: Cause.squash(found.cause) })
+        return yield* Effect.fail<Halt<E>>({ _tag: "UnknownOutcome", cause: Cause.squash(found.cause) })
       }
       if (Option.isNone(found.value)) return undefined
       const result = succeeded(found.value.value)
@@ -138,7 +138,7 @@ export class ToolCalls<E, R> {
     prepared: PreparedCall<E, R>,
     call: Call,
     attempt: number
-  ): Effect.Effect<Outcome, Halt, R> {
+  ): Effect.Effect<Outcome, Halt<E>, R> {
     const { idempotencyKey, step, toolUseId } = call
     const input = call.block.input
     return Effect.andThen(
@@ -163,7 +163,7 @@ export class ToolCalls<E, R> {
     tool: ClaudeTool<E, R>,
     call: Call,
     exit: Exit.Exit<ToolResult["content"], E>
-  ): Effect.Effect<Outcome, Halt> {
+  ): Effect.Effect<Outcome, Halt<E>> {
     return Effect.gen({ self: this }, function*() {
       const outcome = Exit.isSuccess(exit)
         ? { outcome: "succeeded" as const, result: succeeded(exit.value) }
@@ -173,7 +173,7 @@ export class ToolCalls<E, R> {
     })
   }
 
-  #failure(tool: ClaudeTool<E, R>, call: Call, cause: Cause.Cause<E>): Effect.Effect<Outcome, Halt> {
+  #failure(tool: ClaudeTool<E, R>, call: Call, cause: Cause.Cause<E>): Effect.Effect<Outcome, Halt<E>> {
     return Effect.gen({ self: this }, function*() {
       if (Cause.hasInterruptsOnly(cause)) return yield* Effect.failCause(cause as Cause.Cause<never>)
       const error = Cause.hasDies(cause) ? Option.none() : Cause.findErrorOption(cause)
@@ -190,7 +190,7 @@ export class ToolCalls<E, R> {
         return { outcome: "failed" as const, result: failed(judged.value), cause }
       }
       yield* this.#ledger(this.#run.release(call.idempotencyKey))
-      return yield* Effect.fail<Halt>({ _tag: "Failed", error: error.value })
+      return yield* Effect.fail<Halt<E>>({ _tag: "Failed", error: error.value })
     })
   }
 
@@ -204,8 +204,8 @@ export class ToolCalls<E, R> {
     )
   }
 
-  #ledger<A>(effect: Effect.Effect<A, ToolLedgerError>): Effect.Effect<A, Halt> {
-    return Effect.mapError(effect, (error): Halt => ({ _tag: "Ledger", error }))
+  #ledger<A>(effect: Effect.Effect<A, ToolLedgerError>): Effect.Effect<A, Halt<E>> {
+    return Effect.mapError(effect, (error): Halt<E> => ({ _tag: "Ledger", error }))
   }
 }
 

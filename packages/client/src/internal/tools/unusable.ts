@@ -1,51 +1,34 @@
 import type { Message } from "@anthropic-ai/sdk/resources/messages/messages"
-import * as AnswerInfo from "../../AnswerInfo.ts"
-import { type ClaudeError, OutputInvalidError, OutputTruncatedError, RefusalError } from "../../ClaudeError.ts"
+import { type ClaudeError, OutputInvalidError } from "../../ClaudeError.ts"
+import * as TokenUsage from "../../TokenUsage.ts"
+import { partialOf } from "../answer/partialOf.ts"
+import { type Shortfall, shortfallError, shortfallOf } from "../answer/shortfall.ts"
 
-const isBlank = (block: Message["content"][number]): boolean =>
-  block.type === "text" ? block.text.trim() === "" : block.type === "thinking" || block.type === "redacted_thinking"
+// A turn that pauses is sent on, and the model is told of an input that is none.
+const accepted: ReadonlySet<Shortfall> = new Set<Shortfall>(["pause_turn", "tool_input"])
+
+const known: ReadonlySet<unknown> = new Set(["end_turn", "stop_sequence", "tool_use", "pause_turn"])
 
 /** The failure that an answer amounts to, if the loop cannot go on with it. */
 export const unusable = (message: Message): ClaudeError | undefined => {
-  const { attempt, requestId } = AnswerInfo.of(message)
-  const text = message.content.map((block) => block.type === "text" ? block.text : "").join("")
-  const shared = {
+  const shortfall = shortfallOf(message, (shortfall) => accepted.has(shortfall))
+  if (shortfall !== undefined) return shortfallError(message, shortfall)
+  const { stop_reason: reason } = message
+  // To ask for nothing, or to stop for a reason of tomorrow, is neither to go on nor to be done.
+  if (!known.has(reason)) return invalid(message, "The answer stopped for a reason that is not known")
+  return reason === "tool_use" && !message.content.some(({ type }) => type === "tool_use")
+    ? invalid(message, "The answer stopped for a tool and asks for none")
+    : undefined
+}
+
+const invalid = (message: Message, what: string): OutputInvalidError => {
+  const partial = partialOf(message)
+  return new OutputInvalidError({
+    message: what,
     model: message.model,
-    attempt,
-    ...(requestId === undefined ? undefined : { requestId }),
-    partial: { message, text, events: 0 }
-  }
-  const invalid = (message: string) => new OutputInvalidError({ ...shared, message, text })
-  const reason: unknown = message.stop_reason
-  switch (reason) {
-    case "max_tokens":
-    case "model_context_window_exceeded":
-      return new OutputTruncatedError({
-        ...shared,
-        message: reason === "max_tokens"
-          ? "The answer was cut off by max_tokens"
-          : "The answer was cut off by the end of the context window",
-        stopReason: reason
-      })
-    case "refusal": {
-      const { category, explanation }: Partial<NonNullable<Message["stop_details"]>> = message.stop_details ?? {}
-      return new RefusalError({
-        ...shared,
-        message: "The model refused to answer",
-        ...(typeof category === "string" ? { category } : undefined),
-        ...(typeof explanation === "string" ? { explanation } : undefined)
-      })
-    }
-    case "tool_use":
-      return message.content.some(({ type }) => type === "tool_use")
-        ? undefined
-        : invalid("The answer stopped for a tool and asks for none")
-    case "pause_turn":
-      return undefined
-    case "end_turn":
-    case "stop_sequence":
-      return message.content.every(isBlank) ? invalid("The answer is empty") : undefined
-    default:
-      return invalid("The answer stopped for a reason that is not known")
-  }
+    partial,
+    text: partial.text,
+    usage: TokenUsage.of(message),
+    turns: 1
+  })
 }
