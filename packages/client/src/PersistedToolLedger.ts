@@ -30,13 +30,33 @@
  *
  * @since 0.1.0
  */
+import * as OptionCheck from "@effect-claude/resilience/OptionCheck"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as KeyValueStore from "effect/persistence/KeyValueStore"
 import { journalledLedger } from "./internal/tools/JournalledLedger.ts"
 import type { ToolLedger } from "./ToolLedger.ts"
 
 /**
- * Makes a ledger from the `KeyValueStore` in the context. `prefix` begins each key of it; none.
+ * Options of {@link fromKeyValueStore}.
+ *
+ * **Details**
+ *
+ * - `prefix`: begins each key of the ledger; none
+ * - `timeout`: how long the store may take to read or write one record; 30 s. A run cannot be interrupted while it writes, so
+ *   this is also the longest that a store that hangs holds it up
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly prefix?: string | undefined
+  readonly timeout?: Duration.Input | undefined
+}
+
+/**
+ * Makes a ledger from the `KeyValueStore` in the context.
  *
  * **Details**
  *
@@ -79,9 +99,46 @@ import type { ToolLedger } from "./ToolLedger.ts"
  * @since 0.1.0
  */
 export const fromKeyValueStore = (
-  options: { readonly prefix?: string | undefined } = {}
-): Effect.Effect<ToolLedger, never, KeyValueStore.KeyValueStore> =>
-  Effect.map(
-    KeyValueStore.KeyValueStore,
-    (store) => journalledLedger(options.prefix === undefined ? store : KeyValueStore.prefix(store, options.prefix))
+  options: Options = {}
+): Effect.Effect<ToolLedger, never, KeyValueStore.KeyValueStore> => {
+  const timeout = OptionCheck.duration(
+    "PersistedToolLedger.fromKeyValueStore",
+    "timeout",
+    options.timeout ?? "30 seconds",
+    { positive: true }
+  )
+  return Effect.map(KeyValueStore.KeyValueStore, (backing) => {
+    const store = options.prefix === undefined ? backing : KeyValueStore.prefix(backing, options.prefix)
+    return journalledLedger({
+      get: (key) => within(timeout, "get", key, store.get(key)),
+      set: (key, text) => within(timeout, "set", key, store.set(key, text)),
+      clearPrefix: (prefix) => within(timeout, "clearPrefix", prefix, store.clearPrefix(prefix))
+    })
+  })
+}
+
+/** On a fiber of its own: a store that cannot be interrupted would hold up the run for as long as it likes. */
+const within = <A>(
+  timeout: Duration.Duration,
+  method: string,
+  key: string,
+  operation: Effect.Effect<A, KeyValueStore.KeyValueStoreError>
+): Effect.Effect<A, KeyValueStore.KeyValueStoreError> =>
+  Effect.flatMap(
+    Effect.forkDetach(operation),
+    (fiber) =>
+      Effect.timeoutOrElse(Effect.interruptible(Fiber.join(fiber)), {
+        duration: timeout,
+        orElse: () =>
+          Effect.andThen(
+            Effect.forkDetach(Fiber.interrupt(fiber)),
+            Effect.fail(
+              new KeyValueStore.KeyValueStoreError({
+                method,
+                key,
+                message: `No answer within ${Duration.format(timeout)}`
+              })
+            )
+          )
+      })
   )
