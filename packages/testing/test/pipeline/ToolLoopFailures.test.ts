@@ -96,8 +96,10 @@ describe("a tool that fails", () => {
       assert.notInclude(logged[0], "the owner of the house")
       assert.notInclude(logged[0], "sk-ant-secret-1")
     }).pipe(
-      Effect.provide(ClaudeTest.script([asks([["try", { note: "the owner of the house" }]]), done])),
-      Effect.provide(Logger.layer([logger]))
+      Effect.provide([
+        ClaudeTest.script([asks([["try", { note: "the owner of the house" }]]), done]),
+        Logger.layer([logger])
+      ])
     )
   })
 
@@ -120,8 +122,7 @@ describe("a tool that fails", () => {
       yield* runLoop([wrong, thrower])
       assert.deepStrictEqual((yield* toldLast).map(([, isError]) => isError), [true, true])
     }).pipe(
-      Effect.provide(ClaudeTest.script([asks([["wrong", {}], ["thrower", {}]]), done])),
-      Effect.provide(Logger.layer([]))
+      Effect.provide([ClaudeTest.script([asks([["wrong", {}], ["thrower", {}]]), done]), Logger.layer([])])
     ))
 
   it.effect("with what it says stops the loop, and is run again with the same key when the run goes on", () => {
@@ -495,17 +496,15 @@ describe("a limit", () => {
 
 describe("the error of a tool loop", () => {
   const secret = "my grandmother's recipe"
-  const failing = (options: Partial<ToolLoop.RunOptions<ReadonlyArray<ToolLoop.AnyTool>>> = {}) =>
-    Effect.flip(runLoop([recorder().tool], {
-      request: { ...request, messages: [{ role: "user", content: secret }] },
-      ...options
-    })).pipe(
-      Effect.provide(ClaudeTest.script([asks([["act", { what: secret }]]), Fault.invalidRequest()]), { local: true })
-    )
+  const failing = Effect.flip(
+    runLoop([recorder().tool], { request: { ...request, messages: [{ role: "user", content: secret }] } })
+  ).pipe(
+    Effect.provide(ClaudeTest.script([asks([["act", { what: secret }]]), Fault.invalidRequest()]), { local: true })
+  )
 
   it.effect("shows nothing of the conversation unless it is asked for the transcript", () =>
     Effect.gen(function*() {
-      const error = yield* failing()
+      const error = yield* failing
       assert.include(JSON.stringify(error.transcript), secret)
       for (
         const shown of [
@@ -525,9 +524,9 @@ describe("the error of a tool loop", () => {
 
   it.effect("goes to JSON and back with all that it holds", () =>
     Effect.gen(function*() {
-      const error = yield* failing()
-      const json = JSON.stringify(Schema.encodeSync(ToolLoopErrorJson)(error))
-      const back = Schema.decodeUnknownSync(ToolLoopErrorJson)(JSON.parse(json))
+      const error = yield* failing
+      const json = JSON.stringify(yield* Schema.encodeEffect(ToolLoopErrorJson)(error))
+      const back = yield* Schema.decodeUnknownEffect(ToolLoopErrorJson)(JSON.parse(json))
       assert.instanceOf(back, ToolLoopError)
       assert.deepStrictEqual(back.transcript, error.transcript)
       assert.deepStrictEqual(back.usage, error.usage)

@@ -67,7 +67,7 @@ export const requests = Effect.map(
 export const resultsOf = (turn: MessageParam | undefined): ReadonlyArray<ToolResultBlockParam> =>
   turn === undefined || typeof turn.content === "string"
     ? []
-    : turn.content.filter((block) => block.type === "tool_result")
+    : turn.content.flatMap((block) => block.type === "tool_result" ? [block] : [])
 
 /** What the model was told of each call in the last request: the text, and whether it is an error. */
 export const toldLast = Effect.map(
