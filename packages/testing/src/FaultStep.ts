@@ -97,8 +97,8 @@ export interface StepOptions {
  *
  * **Details**
  *
- * - `text` or `content`: what the answer says [what the request asks for, see below]. Blocks of type text, thinking, tool_use and
- *   server_tool_use may leave out what the API always adds; other blocks are sent as written.
+ * - `text` or `content`: what the answer says [what the request asks for, see below]. Blocks of type text, thinking,
+ *   tool_use and server_tool_use may leave out what the API always adds; other blocks are sent as written.
  * - `truncateToolInput`: after how many characters the JSON of the last tool call's input ends. A stream sends it as far as
  *   that, a JSON answer has the object that it can still be read as. The stop reason is `max_tokens` then.
  * - `stopReason` [`tool_use` if there is such a block, otherwise `end_turn`], `stopSequence`, `stopDetails`. The fields of
@@ -114,18 +114,18 @@ export interface StepOptions {
  * - `insert`: pings, comments and events of any name and data to put into a stream after `afterEvents` [3] events,
  *   `count` [1] times or `"forever"`, `interval` [0] apart. An event's `data` of type string is sent as it is.
  * - `interrupt`: how the answer ends early, after `afterEvents` [3] events of a stream or `afterBytes` [half] of a JSON
- *   body; a stream that has only `afterBytes` is cut there, wherever events end. `stall` sends nothing more and holds the connection open, `reset` and `close` break it after a `pause` [20
- *   milliseconds] in which the client can read, `end` ends the answer as if it were whole, `error` sends an `error` event
- *   with `error` [an `overloaded_error`] or with any `data`. A JSON answer becomes that error with its usual status, or
- *   a 500 for `data`.
+ *   body; a stream that has only `afterBytes` is cut there, wherever events end. `stall` sends nothing more and holds the
+ *   connection open, `reset` and `close` break it after a `pause` [20 milliseconds] in which the client can read, `end`
+ *   ends the answer as if it were whole, `error` sends an `error` event with `error` [an `overloaded_error`] or with any
+ *   `data`. A JSON answer becomes that error with its usual status, or a 500 for `data`.
  *
  * Events are counted without pings: `message_start`, `content_block_start` and one `content_block_delta` are three.
  * A text has one delta a word. An answer that has fewer events than expected, such as a resumed one, is interrupted at its
  * end. `count_tokens` answers have the timing and interruption, but not the content.
  *
- * Without `text` and `content` the answer is a fixed sentence or, if the request has `output_config.format`, an instance of its
- * schema, the same for a schema every time; a `tool_choice` that forces a call gets one, with an instance of the tool's
- * schema. With thinking on it begins with a signed thinking block, whose text is empty with `display: "omitted"`.
+ * Without `text` and `content` the answer is a fixed sentence or, if the request has `output_config.format`, an instance
+ * of its schema, the same for a schema every time; a `tool_choice` that forces a call gets one, with an instance of the
+ * tool's schema. With thinking on it begins with a signed thinking block, whose text is empty with `display: "omitted"`.
  *
  * With `resume` the fake answers as a model that goes on where it was cut off. The beginning is the text of the assistant's
  * turn that ends the request (a prefill), or that only a user's text follows (a request to go on). White space at the end of
@@ -197,8 +197,8 @@ const make = <Kind extends FaultStep["kind"]>(
  * **Details**
  *
  * Throws a `RangeError` for options that are wrong or contradict each other, such as an `afterEvents` beyond the last
- * event of the answer. A request the API would refuse is refused as there: 401 without credentials, 413 above 32 MB, and
- * 400 for
+ * event of the `text` or `content`. A request the API would refuse is refused as there: 401 without credentials, 413
+ * above 32 MB, and 400 for
  *
  * - a body that is no JSON or lacks `model`, `messages` or `max_tokens`;
  * - a prefill on a model that takes none (by the client's `ModelCapabilities`), while thinking is on, with thinking in it,
@@ -813,8 +813,8 @@ export const malformedEvent = (
  * **Details**
  *
  * - `category` [null] and `explanation` [null]: what `stop_details` say.
- * - `text`: what the model says before it is stopped, all of it unless `afterEvents` says otherwise [nothing; a fixed sentence
- *   with `afterEvents`].
+ * - `text`: what the model says before it is stopped, all of it unless `afterEvents` says otherwise [nothing; a fixed
+ *   sentence with `afterEvents`].
  * - `afterEvents`: how many events of a stream come before the end of the refused answer, as in {@link MessageOptions}: the
  *   words of `text` that a JSON answer has are those that fit into them, without white space at the end.
  * - `creditToken`, `hasPrefillClaim` [whether there is text], `recommendedModel`: the fields of the fallback credit. Only

@@ -192,6 +192,8 @@ describe("schemas that the API refuses", () => {
     ["another format", { type: "string", format: "iban" }, "For 'string' type, format \"iban\" is not supported"],
     ["oneOf", { oneOf: [{ type: "null" }] }, "A schema needs a 'type', an 'enum', a 'const', 'anyOf' or 'allOf'"],
     ["no type", object({ any: {} }), "A schema needs a 'type', an 'enum', a 'const', 'anyOf' or 'allOf'"],
+    ["a type that every object inherits", { type: "constructor" }, "Type 'constructor' is not supported"],
+    ["a reference that is no URI", { $ref: "#/$defs/100%" }, "'$ref' not found: '#/$defs/100%'"],
     ["an unknown type", { type: "date" }, "Type 'date' is not supported"],
     ["no schema", undefined, "Expected a schema object"],
     [
@@ -278,6 +280,7 @@ describe("a tool that has to be called", () => {
     [{ type: "array", items: { type: "null" }, minItems: 3 }, [null, null, null]],
     [{ type: "array", items: { type: "null" }, maxItems: 0 }, []],
     [{ type: "array", prefixItems: [{ type: "null" }, { type: "boolean" }], items: false }, [null, true]],
+    [{ type: "string", format: "toString" }, "text"],
     [{ oneOf: [{ type: "boolean" }] }, true],
     [{ properties: { a: { const: null } } }, { a: null }],
     [{}, "text"],

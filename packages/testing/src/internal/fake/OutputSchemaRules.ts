@@ -23,15 +23,15 @@ const everywhere = new Set([
   "writeOnly"
 ])
 
-const byType: Readonly<Record<string, ReadonlySet<string>>> = {
-  object: new Set(["additionalProperties", "properties", "required"]),
-  array: new Set(["items", "minItems"]),
-  string: new Set(["format", "pattern"]),
-  number: new Set(),
-  integer: new Set(),
-  boolean: new Set(),
-  null: new Set()
-}
+const byType: ReadonlyMap<string, ReadonlyArray<string>> = new Map([
+  ["object", ["additionalProperties", "properties", "required"]],
+  ["array", ["items", "minItems"]],
+  ["string", ["format", "pattern"]],
+  ["number", []],
+  ["integer", []],
+  ["boolean", []],
+  ["null", []]
+])
 
 const formats = new Set([
   "date",
@@ -71,7 +71,7 @@ const referenceMistake = (
 const keywordMistake = (schema: JsonSchema): string | undefined => {
   const { allOf, anyOf, enum: values } = schema
   const types = typesOf(schema)
-  const unknown = types.find((type) => byType[type] === undefined)
+  const unknown = types.find((type) => !byType.has(type))
   if (unknown !== undefined) return `Type '${unknown}' is not supported`
   if (types.length === 0 && ["allOf", "anyOf", "const", "enum"].every((keyword) => schema[keyword] === undefined)) {
     return "A schema needs a 'type', an 'enum', a 'const', 'anyOf' or 'allOf'"
@@ -87,7 +87,8 @@ const keywordMistake = (schema: JsonSchema): string | undefined => {
 }
 
 const unsupportedKeywords = (schema: JsonSchema, types: ReadonlyArray<string>): string | undefined => {
-  const allowed = (keyword: string) => everywhere.has(keyword) || types.some((type) => byType[type]?.has(keyword))
+  const allowed = (keyword: string) =>
+    everywhere.has(keyword) || types.some((type) => byType.get(type)?.includes(keyword))
   const unsupported = Object.keys(schema).filter((keyword) => !allowed(keyword)).sort()
   if (unsupported.length === 0) return undefined
   const subject = types[0] === undefined ? "" : `For '${types[0]}' type, `
@@ -138,7 +139,15 @@ export const typesOf = ({ type }: JsonSchema): ReadonlyArray<string> =>
 
 /** What a `$ref` within a schema stands for. */
 export const resolve = (reference: string, root: unknown): unknown =>
-  reference.slice(1).split("/").slice(1).reduce<unknown>((value, segment) => {
-    const key = decodeURIComponent(segment).replaceAll("~1", "/").replaceAll("~0", "~")
+  decoded(reference).slice(1).split("/").slice(1).reduce<unknown>((value, segment) => {
+    const key = segment.replaceAll("~1", "/").replaceAll("~0", "~")
     return Predicate.isObjectOrArray(value) && Object.hasOwn(value, key) ? Reflect.get(value, key) : undefined
   }, root)
+
+const decoded = (reference: string): string => {
+  try {
+    return decodeURIComponent(reference)
+  } catch {
+    return reference
+  }
+}

@@ -114,25 +114,25 @@ const numeric = (schema: JsonSchema, keyword: string): number | undefined => {
   return Predicate.isNumber(value) ? value : undefined
 }
 
-const byFormat: Readonly<Record<string, string>> = {
-  date: "2026-01-31",
-  "date-time": "2026-01-31T12:00:00Z",
-  duration: "PT1H",
-  email: "someone@example.com",
-  hostname: "example.com",
-  ipv4: "192.0.2.1",
-  ipv6: "2001:db8::1",
-  time: "12:00:00Z",
-  uri: "https://example.com/",
-  uuid: "00000000-0000-4000-8000-000000000000"
-}
+const byFormat: ReadonlyMap<string, string> = new Map([
+  ["date", "2026-01-31"],
+  ["date-time", "2026-01-31T12:00:00Z"],
+  ["duration", "PT1H"],
+  ["email", "someone@example.com"],
+  ["hostname", "example.com"],
+  ["ipv4", "192.0.2.1"],
+  ["ipv6", "2001:db8::1"],
+  ["time", "12:00:00Z"],
+  ["uri", "https://example.com/"],
+  ["uuid", "00000000-0000-4000-8000-000000000000"]
+])
 
 /** Texts for a `pattern`, the first that fits is taken. */
 const samples = ["text", "Text", "TEXT", "a", "A", "1", "0.5", "42", "12345", "a1", "A1", "text-1", "#a1b2c3", "AB-123"]
 
 const stringOf = (schema: JsonSchema): string => {
   const { format, pattern } = schema
-  const formatted = Predicate.isString(format) ? byFormat[format] : undefined
+  const formatted = Predicate.isString(format) ? byFormat.get(format) : undefined
   if (formatted !== undefined) return formatted
   const text = (Predicate.isString(pattern) ? matching(pattern) : undefined) ?? "text"
   const shortest = numeric(schema, "minLength") ?? 0
@@ -142,7 +142,7 @@ const stringOf = (schema: JsonSchema): string => {
 const matching = (pattern: string): string | undefined => {
   try {
     const expression = new RegExp(pattern, "u")
-    return [...samples, ...Object.values(byFormat)].find((sample) => expression.test(sample))
+    return [...samples, ...byFormat.values()].find((sample) => expression.test(sample))
   } catch {
     return undefined
   }

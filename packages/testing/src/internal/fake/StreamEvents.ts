@@ -41,7 +41,7 @@ export const streamEvents = (message: AnswerMessage, requestedModel: string): Re
         stop_reason: null,
         stop_sequence: null,
         stop_details: null,
-        usage: { ...usage, output_tokens: 1 }
+        usage: { ...usage, output_tokens: Math.min(1, usage.output_tokens) }
       }
     },
     ...message.content.flatMap(blockEvents),
