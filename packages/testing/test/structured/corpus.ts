@@ -131,7 +131,7 @@ const broken: ReadonlyArray<Row> = [
   void_("an array of two", `[${json},{"name":"Bob","age":50}]`),
   void_("the answer below a key", `{"person":${json}}`),
   void_("the answer below value", `{"value":${json}}`),
-  void_("two answers", `${json} ${`{"name":"Bob","age":50}`}`),
+  void_("two answers", `${json} {"name":"Bob","age":50}`),
   void_("two answers without space", `${json}{"name":"Bob","age":50}`),
   void_("two answers in fences", `\`\`\`json\n${json}\n\`\`\`\nor\n\`\`\`json\n{"name":"Bob","age":50}\n\`\`\``),
   void_("a draft and an answer", `Draft: {"name":"Ada","age":35}. Final:\n\`\`\`json\n${json}\n\`\`\``),

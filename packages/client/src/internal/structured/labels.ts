@@ -11,13 +11,16 @@ const fillers: ReadonlySet<string> = new Set(
     + "with say choose pick select assign about most likely clearly is: =").split(" ")
 )
 
-const surrounding = /^["'`“”„‘’«»()[\]{}<>*#.,:;]+|["'`“”„‘’«»()[\]{}<>*#.,:;!]+$/g
+// What a sign before or after a word may be without changing it: ".net" is not "net", "c#" is not "c", "-1" is not "1".
+const before = /^["'`“”„‘’«»()[\]{}<>*#]+/
+const after = /["'`“”„‘’«»()[\]{}<>*.,:;!]+$/
+const joint = /(?<=[\p{L}\p{N}])[-_/](?=[\p{L}\p{N}])/gu
+const bullet = /^[-–•]+$/
 
 const words = (text: string): ReadonlyArray<string> =>
-  text.normalize("NFC").toLowerCase().replaceAll("’", "'").split(/[\s\-_/–]+/).map((word) =>
-    word.replace(surrounding, "")
-  )
-    .filter((word) => word !== "")
+  text.normalize("NFC").toLowerCase().replaceAll("’", "'").replace(joint, " ").split(/\s+/)
+    .map((word) => word.replace(before, "").replace(after, ""))
+    .filter((word) => word !== "" && !bullet.test(word))
 
 /** What two labels have in common that are told apart by nothing but case, white space and punctuation around words. */
 export const labelKey = (label: string): string => words(label).join(" ")

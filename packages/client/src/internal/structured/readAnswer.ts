@@ -71,7 +71,7 @@ const readings = ({ isAlone, json }: Candidate, wrapper: string | undefined): Re
     const escaped = "value" in inner && isJsonObject(inner.value)
       ? readings({ json: inner.value, isAlone: true }, wrapper)
       : []
-    return wrapper === undefined ? escaped : [json, ...escaped]
+    return wrapper === undefined ? escaped : [...escaped, json]
   }
   if (wrapper === undefined) return [json]
   const wrapped = isJsonObject(json) && Object.hasOwn(json, wrapper) ? [json[wrapper] ?? null] : []
