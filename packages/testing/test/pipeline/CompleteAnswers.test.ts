@@ -46,6 +46,8 @@ const assemble = (events: ReadonlyArray<MessageEvents.MessageEvent>): Message =>
     accumulator.add(event)
     assert.strictEqual(event.type === "message_start", position === 0)
     switch (event.type) {
+      case "message_start":
+        break
       case "content_block_start":
         assert.isUndefined(open)
         assert.strictEqual(event.index, next)
@@ -195,7 +197,8 @@ for (const [way, run] of ways) {
       Effect.gen(function*() {
         const { message } = yield* run({ ...request, container: { skills: [] } })
         assert.strictEqual(message?.container?.id, "container_1")
-        assert.deepStrictEqual((yield* calls)[1]?.request.container, { id: "container_1", skills: [] })
+        const second: object = (yield* calls)[1]?.request ?? {}
+        assert.deepInclude(second, { container: { id: "container_1", skills: [] } })
       }).pipe((test) =>
         using(
           test,
