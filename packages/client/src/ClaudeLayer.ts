@@ -715,10 +715,12 @@ export const withCompleteAnswers = (options: CompleteAnswersOptions = {}): Combi
  *     messages: [{ role: "user", content: "Hello" }]
  *   })
  *   const [call] = yield* (yield* ClaudeTest.ClaudeTest).calls
- *   return call?.request
+ *   return call?.options?.headers
  * })
  *
- * assert.deepInclude(await Effect.runPromise(Effect.provide(program, Claude)), { fallbacks: "default" })
+ * assert.deepStrictEqual(await Effect.runPromise(Effect.provide(program, Claude)), {
+ *   "anthropic-beta": "server-side-fallback-2026-07-01"
+ * })
  * ```
  *
  * @category policies
