@@ -193,6 +193,23 @@ for (const [way, run] of ways) {
         )
       ))
 
+    it.effect("goes on behind what the request began the answer with", () =>
+      Effect.gen(function*() {
+        const begun: MessageRequest["messages"] = [...request.messages, { role: "assistant", content: "I say:" }]
+        yield* run({ ...request, messages: begun })
+        assert.deepStrictEqual((yield* calls)[1]?.request.messages, [
+          ...request.messages,
+          { role: "assistant", content: [{ type: "text", text: "I say:" }, search("1")] }
+        ])
+      }).pipe((test) =>
+        using(
+          test,
+          ClaudeTest.script([Reply.of(paused([search("1")])), Reply.of(done([text("Hello")]))]).pipe(
+            withCompleteAnswers()
+          )
+        )
+      ))
+
     it.effect("goes on in the container that the turn was in", () =>
       Effect.gen(function*() {
         const { message } = yield* run({ ...request, container: { skills: [] } })

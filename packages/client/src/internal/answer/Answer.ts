@@ -5,7 +5,7 @@ import type { AnswerError, ClaudeError } from "../../ClaudeError.ts"
 import type { MessageRequest } from "../../ClaudeService.ts"
 import * as TokenUsage from "../../TokenUsage.ts"
 import { withPartial } from "../errorCopy.ts"
-import { sendableContent } from "./assistantTurn.ts"
+import { sendableContent, withTurn } from "./assistantTurn.ts"
 import { contentOf } from "./blocks.ts"
 import { partialOf } from "./partialOf.ts"
 import { type Shortfall, shortfallError, shortfallOf } from "./shortfall.ts"
@@ -123,7 +123,7 @@ export class Answer {
     return {
       ...request,
       // Without content there is nothing to go on from, and the API takes no empty turn.
-      ...(content.length === 0 ? undefined : { messages: [...request.messages, { role: "assistant", content }] }),
+      ...(content.length === 0 ? undefined : { messages: withTurn(request.messages, content) }),
       ...(container === undefined ? undefined : { container })
     }
   }
