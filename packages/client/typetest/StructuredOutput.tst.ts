@@ -1,5 +1,5 @@
 import type { Message } from "@anthropic-ai/sdk/resources/messages/messages"
-import type { ClaudeError } from "@effect-claude/client/ClaudeError"
+import type { AnswerError, ClaudeError } from "@effect-claude/client/ClaudeError"
 import type { ClaudeService, MessageRequest } from "@effect-claude/client/ClaudeService"
 import * as StructuredOutput from "@effect-claude/client/StructuredOutput"
 import type * as Context from "effect/Context"
@@ -25,7 +25,7 @@ describe("make", () => {
     expect(output.answer(request)).type.toBe<
       Effect.Effect<StructuredOutput.Answer<Person>, ClaudeError, ClaudeService>
     >()
-    expect(output.decode(message)).type.toBe<Effect.Effect<Person, ClaudeError>>()
+    expect(output.decode(message)).type.toBe<Effect.Effect<Person, AnswerError>>()
   })
 
   test("needs what the Schema needs for decoding", () => {
@@ -33,7 +33,7 @@ describe("make", () => {
     expect(prices.ask(request)).type.toBe<
       Effect.Effect<{ readonly amount: number }, ClaudeError, ClaudeService | Rates>
     >()
-    expect(prices.decode(message)).type.toBe<Effect.Effect<{ readonly amount: number }, ClaudeError, Rates>>()
+    expect(prices.decode(message)).type.toBe<Effect.Effect<{ readonly amount: number }, AnswerError, Rates>>()
   })
 
   test("a stream tells partial values from the last one", () => {

@@ -87,7 +87,8 @@ describe("the request", () => {
       request,
       { ...request, model: "claude-fable-5-1" },
       { ...request, model: "a-model-of-another-cloud" },
-      { ...forceable, thinking: { type: "enabled", budget_tokens: 1024 } }
+      { ...forceable, thinking: { type: "enabled", budget_tokens: 1024 } },
+      { ...forceable, tools: [{ type: "web_search_20250305", name: "web_search" }] }
     ]
     for (const one of asked) {
       const { system, tool_choice } = output.request(one)
@@ -162,7 +163,6 @@ describe("an answer", () => {
           "OutputTruncatedError",
           "model_context_window_exceeded"
         ],
-        [Reply.text(adaText, { stop_reason: "pause_turn" }), "OutputTruncatedError", "pause_turn"],
         [Reply.tool("answer", ada, { stop_reason: "max_tokens" }), "OutputTruncatedError", "max_tokens"],
         [Reply.text(adaText, { stop_reason: "refusal" }), "RefusalError", undefined]
       ]
@@ -174,6 +174,24 @@ describe("an answer", () => {
           assert.strictEqual(error.partial?.message?.usage.input_tokens, 10)
         }
       }
+    }))
+
+  it.effect("that was paused is continued, and read as one", () =>
+    Effect.gen(function*() {
+      const output = StructuredOutput.make(Person)
+      const steps = () => [
+        Reply.text(adaText.slice(0, 10), { stop_reason: "pause_turn", usage: { output_tokens: 3 } }),
+        Reply.text(adaText.slice(10), { usage: { output_tokens: 4 } })
+      ]
+      const { requests, result } = yield* run(output.answer(request), steps())
+      assert.strictEqual(requests.length, 2)
+      assert.deepStrictEqual(
+        result._tag === "Success" && [result.success.value, result.success.turns, result.success.usage.outputTokens],
+        [ada, 1, 7]
+      )
+      const shown = yield* using(Stream.runCollect(output.stream(request)), ClaudeTest.script(steps()))
+      const last = shown.at(-1)
+      assert.deepStrictEqual(last?._tag === "Value" && last.value, ada)
     }))
 
   it.effect("is decoded by what the Schema can do, its services included", () =>

@@ -232,6 +232,7 @@ const broken: ReadonlyArray<Row> = [
   void_("objects in objects, many", `${`{"boss":`.repeat(3_000)}1${"}".repeat(3_000)}`),
   void_("arrays in arrays, many", `${"[".repeat(3_000)}${"]".repeat(3_000)}`),
   void_("an extra field that nests deep", `{"name":"Ada","age":36,"x":${"[".repeat(500)}${"]".repeat(500)}}`),
+  void_("many objects", `${"{} ".repeat(20_000)}${json}`),
   void_("null characters", "\u0000\u0000"),
   void_("a comment that is not closed", `{"name":"Ada","age":36 /* }`),
   void_("a comment only", "// nothing"),

@@ -74,6 +74,34 @@ describe("over the wire", () => {
         }).pipe(Effect.provideService(ClaudeService, claude))))
   }
 
+  const Address = Schema.Struct({ street: Schema.String, zip: Schema.optionalKey(Schema.String) }).annotate({
+    identifier: "Address"
+  })
+  const schemas: ReadonlyArray<Schema.Codec<unknown, unknown>> = [
+    Schema.String,
+    Schema.Int,
+    Schema.Array(Schema.Number),
+    Schema.NonEmptyArray(Schema.String),
+    Schema.Literals(["a", "b"]),
+    Schema.Struct({ from: Address, to: Schema.NullOr(Address), tags: Schema.Array(Schema.Literals(["x", "y"])) }),
+    Schema.Struct({ id: Schema.String.pipe(Schema.brand("Id")), flag: Schema.Boolean, nothing: Schema.Null }),
+    Schema.Union([
+      Schema.Struct({ _tag: Schema.tag("A"), a: Schema.String }),
+      Schema.Struct({ _tag: Schema.tag("B"), b: Schema.Array(Schema.String).check(Schema.isMaxLength(3)) })
+    ])
+  ]
+  for (const strategy of ["native", "tool"] as const) {
+    it.live(`${strategy}: the API takes what is sent of each schema, and its own answer is read`, () =>
+      withWire({}, ({ api, claude }) =>
+        Effect.gen(function*() {
+          for (const schema of schemas) {
+            const output = StructuredOutput.make(schema, { strategy, repairs: 0 })
+            assert.isTrue(Schema.is(schema)(yield* output.ask({ ...request, model: "claude-haiku-4-5" })))
+          }
+          assert.isTrue((yield* api.requests).every(({ status }) => status === 200))
+        }).pipe(Effect.provideService(ClaudeService, claude))))
+  }
+
   it.live("an answer that is cut by max_tokens is not read", () =>
     withWire(
       { steps: [FaultStep.message({ text: adaText, stopReason: "max_tokens" })] },
