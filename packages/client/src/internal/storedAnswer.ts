@@ -13,9 +13,11 @@ const isBlank = (block: Block): boolean =>
 const isBroken = (block: Block): boolean =>
   (block.type === "tool_use" || block.type === "server_tool_use") && !Predicate.isObjectOrArray(block.input)
 
-// An answer of another model, of a cache or of the program itself is second best, and must not be in the way of the first.
-const isFirstChoice = ({ source }: AnswerInfo.AnswerInfo): boolean =>
-  source._tag === "Requested" || (source._tag === "Service" && source.model === undefined)
+// An answer of another model, of a cache or of the program itself is second best, and must not be in the way of the first. So
+// is one that was put together from the parts of a broken stream.
+const isFirstChoice = ({ parts, source }: AnswerInfo.AnswerInfo): boolean =>
+  (source._tag === "Requested" || (source._tag === "Service" && source.model === undefined))
+  && (parts === undefined || parts.filter(({ kept }) => kept).length === 1)
 
 /** Whether an answer is worth giving again: whole, not refused, not empty, and of the model that was asked for. */
 export const isGoodAnswer = (message: Message): boolean =>

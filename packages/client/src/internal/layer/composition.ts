@@ -46,6 +46,7 @@ const combinatorOf: Readonly<Record<string, string>> = {
   rateLimiter: "withRateLimiter",
   retry: "withRetry",
   retryBudget: "withRetryBudget",
+  streamRecovery: "withStreamRecovery",
   telemetry: "withTelemetry"
 }
 
@@ -140,6 +141,28 @@ const rules: ReadonlyArray<Rule> = [
     "circuitBreaker",
     `the breaker would not hear of a timeout, so a service that hangs would never open its circuit; put withAttemptTimeout `
       + `before withCircuitBreaker`
+  ),
+  never(
+    "retry",
+    "streamRecovery",
+    `requests would multiply ("attempts" of the schedule times "maxRecoveries"); put withRetry before withStreamRecovery, `
+      + `which leaves what comes before the first content to it`
+  ),
+  never(
+    "hedge",
+    "streamRecovery",
+    `each hedge would bring its own "maxRecoveries" with it; put withHedge before withStreamRecovery`
+  ),
+  never(
+    "attemptTimeout",
+    "streamRecovery",
+    `the timeout would cover all parts of a stream together, and "maxRecoveries" could not help after it; put `
+      + `withAttemptTimeout before withStreamRecovery, or use withDeadline for the whole call`
+  ),
+  never(
+    "streamRecovery",
+    "streamRecovery",
+    `recoveries would multiply ("maxRecoveries" of the outer one times that of the inner one); keep one of the two`
   ),
   (outer, inner) => {
     if (inner.name === "retryBudget" && (outer.name === "retry" || outer.name === "hedge")) {

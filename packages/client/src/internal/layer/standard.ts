@@ -18,6 +18,7 @@ import type { PolicyLayer } from "./PolicyLayer.ts"
 import { rateLimiter, type RateLimiterOptions } from "./rateLimiter.ts"
 import { retry } from "./retry.ts"
 import { retryBudget, type RetryBudgetOptions } from "./retryBudget.ts"
+import { streamRecovery, type StreamRecoveryOptions } from "./streamRecovery.ts"
 import { telemetry, type TelemetryOptions } from "./telemetry.ts"
 
 /**
@@ -35,6 +36,7 @@ export interface StandardOptions<out E = never, out R = never> {
   readonly retry?: Schedule.Schedule<unknown, ClaudeError> | false | undefined
   readonly retryBudget?: RetryBudgetOptions | false | undefined
   readonly fallback?: FallbackOptions<E, R> | false | undefined
+  readonly streamRecovery?: StreamRecoveryOptions | false | undefined
   readonly deadline?: Duration.Input | false | undefined
   readonly cache?: CacheOptions<E, R> | false | undefined
   readonly telemetry?: TelemetryOptions | false | undefined
@@ -132,6 +134,7 @@ const allParts = <E, R>(options: StandardOptions<E, R>): ReadonlyArray<PolicyLay
   const budget = schedule === undefined && hedges === undefined ? undefined : unlessOff(options.retryBudget, {})
   const targets = ifAsked(options.fallback)
   const hasChain = targets !== undefined && (holdsSenders(targets) || targets.answer === undefined)
+  const recovery = ifAsked(options.streamRecovery)
   const answers = ifAsked(options.cache)
   const watch = unlessOff(options.telemetry, {})
   const alarms = ifAsked(options.alerts)
@@ -146,6 +149,7 @@ const allParts = <E, R>(options: StandardOptions<E, R>): ReadonlyArray<PolicyLay
     budget && retryBudget(budget),
     // With other targets, the static answer is their last one as well: only there is it known of each why it did not answer.
     targets && hasChain ? fallbackOf(targets) : undefined,
+    recovery && streamRecovery(recovery),
     Duration.isFinite(total) ? deadline(total) : undefined,
     // What takes no time stands outside of the deadline, and is there for a missed one.
     answers && cache(answers),
