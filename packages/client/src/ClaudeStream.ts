@@ -48,7 +48,7 @@
 import type { ContentBlock, Message } from "@anthropic-ai/sdk/resources/messages/messages"
 import { isReadonlyArrayNonEmpty } from "effect/Array"
 import * as Effect from "effect/Effect"
-import * as Pull from "effect/Pull"
+import type * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import { InvalidResponseError, type PartialAnswer } from "./ClaudeError.ts"
 import { resumableBlocks, shownText } from "./internal/stream/resumable.ts"

@@ -55,7 +55,7 @@ describe("SseDecoder", () => {
     it(`${name}, cut at every byte`, async () => {
       const bytes = bytesOf(text)
       assert.deepStrictEqual(decode([bytes]), expected)
-      assert.deepStrictEqual(await decodeWithSdk([bytes]), expected as Array<ServerSentEvent>)
+      assert.deepStrictEqual(await decodeWithSdk([bytes]), expected)
       for (let cut = 0; cut <= bytes.length; cut++) assert.deepStrictEqual(decode(cutAt(bytes, [cut])), expected)
       assert.deepStrictEqual(decode(Array.from(bytes, (byte) => Uint8Array.of(byte))), expected)
     })
@@ -63,7 +63,24 @@ describe("SseDecoder", () => {
 
   it.effect("decodes whatever comes as the SDK does", () =>
     Effect.gen(function*() {
-      const parts = ["\n", "\n", "\r", "\r\n", "data", "event", ":", ": ", "data: x", "event: y", "é", "日", "👋", "\uFEFF", "a", ":c"]
+      const parts = [
+        "\n",
+        "\n",
+        "\r",
+        "\r\n",
+        "data",
+        "event",
+        ":",
+        ": ",
+        "data: x",
+        "event: y",
+        "é",
+        "日",
+        "👋",
+        "\uFEFF",
+        "a",
+        ":c"
+      ]
       for (let run = 0; run < 1500; run++) {
         let text = ""
         const length = yield* Random.nextIntBetween(0, 25)

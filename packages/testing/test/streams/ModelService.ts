@@ -141,7 +141,7 @@ export const make = ({ content, cuts, error, manner = "obeys", pieceOf = () => 7
 export const text = (written: string): ContentBlock => ({ type: "text", text: written, citations: null })
 export const thinking = (thought: string): ContentBlock => ({ type: "thinking", thinking: thought, signature: "c2ln" })
 export const toolUse = (input: unknown): ContentBlock =>
-  ({ type: "tool_use", id: "toolu_1", name: "run", input, caller: { type: "direct" } }) as ContentBlock
+  ({ type: "tool_use", id: "toolu_1", name: "run", input, caller: { type: "direct" } })
 export const search = (id = "srv_1"): ReadonlyArray<ContentBlock> =>
   [
     { type: "server_tool_use", id, name: "web_search", input: { query: "x" }, caller: { type: "direct" } },

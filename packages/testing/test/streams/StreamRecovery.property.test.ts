@@ -151,12 +151,16 @@ describe("restart: after the last restart the answer is whole", () => {
       Effect.gen(function*() {
         const content = [ModelService.thinking("Let me think"), ModelService.text(written)]
         for (let cut = 0; cut < written.length + 12; cut += 2) {
-          const { events, exit } = yield* run({ content, cuts: [cut, cut + 3], pieceOf: () => 2 }, { mode: "restart" }, asks)
+          const { events, exit } = yield* run(
+            { content, cuts: [cut, cut + 3], pieceOf: () => 2 },
+            { mode: "restart" },
+            asks
+          )
           assert.strictEqual(exit._tag, "Success")
           checkWellFormed(events)
           const last = events.findLastIndex(MessageEvents.isRestart)
-          assert.deepStrictEqual(messageOf(events.slice(last + 1)).message()?.content, content as Array<ContentBlock>)
-          assert.deepStrictEqual(messageOf(events).message()?.content, content as Array<ContentBlock>)
+          assert.deepStrictEqual(messageOf(events.slice(last + 1)).message()?.content, content)
+          assert.deepStrictEqual(messageOf(events).message()?.content, content)
         }
       }))
   }

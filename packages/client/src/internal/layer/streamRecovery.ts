@@ -17,8 +17,8 @@ import { continuationOf, hasOutputFormat, takesPrefill, type Way } from "../stre
 import { type Beginning, JoinedAnswer } from "../stream/JoinedAnswer.ts"
 import { joinedStream, type NextPart } from "../stream/joinedStream.ts"
 import { isServerTool, type Kept, keptOf } from "../stream/resumable.ts"
-import { adaptRequest } from "./fallback/adaptRequest.ts"
 import { shouldFallbackByDefault } from "./fallback.ts"
+import { adaptRequest } from "./fallback/adaptRequest.ts"
 import { type PolicyLayer, stateless } from "./PolicyLayer.ts"
 import { retrySchedule } from "./retry.ts"
 
@@ -106,7 +106,9 @@ const planFor = ({ error, partial, part, request }: BrokenStream, { maxRecoverie
   if (asked === "surface") return surface("mode")
   if (part > maxRecoveries) return surface("limit")
   if (isOnThread(request)) return surface("request")
-  const finished = (partial.message?.content ?? []).filter((_, position) => partial.unfinished?.includes(position) !== true)
+  const finished = (partial.message?.content ?? []).filter((_, position) =>
+    partial.unfinished?.includes(position) !== true
+  )
   // Who runs tools as they come may have run this one, and another answer would have it run again.
   if (tools === "whileStreaming" && finished.some(({ type }) => type === "tool_use")) return surface("tools")
   const kept = asked === "continue" ? keptOf(partial) : undefined
@@ -276,7 +278,13 @@ export const streamRecovery = (given: StreamRecoveryOptions): PolicyLayer => {
 
   return stateless({
     name: "streamRecovery",
-    options: { mode, maxRecoveries, schedule: options.schedule, tools, ...(models.length === 0 ? undefined : { models }) },
+    options: {
+      mode,
+      maxRecoveries,
+      schedule: options.schedule,
+      tools,
+      ...(models.length === 0 ? undefined : { models })
+    },
     wrap: (inner) => {
       const retriesInside = inner.policies?.some(({ name }) => name === "retry") === true
       const opened = (call: CallOptions | undefined) => (request: MessageRequest) => {

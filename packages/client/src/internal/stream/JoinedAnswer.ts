@@ -146,7 +146,7 @@ export class JoinedAnswer {
     const { message } = partial
     if (this.parts.length === 0 || message === undefined) return partial
     // What a failure says that ended an answer of several parts is said of all of them.
-    const usage = { ...message.usage, ...this.spent } as Message["usage"]
+    const usage = { ...message.usage, ...this.spent }
     return { ...partial, message: AnswerInfo.annotate({ ...message, usage }, { parts: this.parts }) }
   }
 

@@ -7,6 +7,7 @@ export interface Cut {
 const wordAtEnd = /[\p{L}\p{N}\p{M}_]$/u
 const wordAtStart = /^[\p{L}\p{N}\p{M}_]/u
 const letters = /\p{L}/gu
+const picture = /\p{Extended_Pictographic}/u
 // Scripts that put nothing between words: a word begins anywhere in them, and a single character says little.
 const unspacedAtStart =
   /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}]/u
@@ -30,7 +31,8 @@ export const anchorOf = (text: string): string => {
 
 // Repeated lines are usual in code, above all those that close what was opened.
 const code = /[<>{}()[\];=|]/
-const isWholeLine = (text: string, start: number): boolean => /^\S+$/.test(text.slice(start)) && /(^|\n)[ \t]*$/.test(text.slice(0, start))
+const isWholeLine = (text: string, start: number): boolean =>
+  /^\S+$/.test(text.slice(start)) && /(^|\n)[ \t]*$/.test(text.slice(0, start))
 
 // So much does not come twice by chance.
 const certainLetters = 12
@@ -112,7 +114,8 @@ export class Joint {
     const { tail, text } = this.cut
     const overlap = text.slice(start)
     const count = countLetters(overlap)
-    if (count === 0) return false
+    // Numbers, marks and, in a row of them, pictures come twice in the answer itself.
+    if (count === 0) return tail !== "" && picture.test(overlap)
     if (count >= certainLetters) return true
     if (code.test(overlap)) return false
     if (tail.includes("\n") && isWholeLine(text, start)) return false

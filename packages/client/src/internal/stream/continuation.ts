@@ -10,7 +10,8 @@ import type { Kept } from "./resumable.ts"
 /** How a model is made to go on: by the beginning of its answer, or by being asked to. */
 export type Way = "prefill" | "message"
 
-const forcesTool = ({ tool_choice }: MessageRequest): boolean => tool_choice?.type === "any" || tool_choice?.type === "tool"
+const forcesTool = ({ tool_choice }: MessageRequest): boolean =>
+  tool_choice?.type === "any" || tool_choice?.type === "tool"
 
 const thinks = ({ thinking }: MessageRequest): boolean => thinking !== undefined && thinking.type !== "disabled"
 
@@ -26,7 +27,8 @@ export const takesPrefill = (request: MessageRequest, model: string, { blocks }:
   && blocks.at(-1)?.type === "text"
 
 const instruction = (text: string): string => {
-  const start = "Your previous message was cut off by a technical failure before it was finished. Everything up to the cut "
+  const start =
+    "Your previous message was cut off by a technical failure before it was finished. Everything up to the cut "
     + "has been delivered. Go on exactly where it ends, in the same language, style and format, as if there had been no "
     + "cut: no apology, no comment on the cut, no summary and no new beginning."
   if (text === "") return start

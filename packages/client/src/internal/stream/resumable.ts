@@ -50,17 +50,18 @@ const lookAt = ({ message, unfinished = [] }: PartialAnswer, count = Number.POSI
 const isText = (block: ContentBlock): block is Extract<ContentBlock, { readonly type: "text" }> =>
   block.type === "text" && Predicate.isString(block.text)
 
-const resumed = ({ isOpen, isPaired }: Look) => (block: ContentBlock, position: number): ReadonlyArray<ContentBlock> => {
-  if (isText(block)) {
-    const text = isOpen(position) ? wholeCharacters(block.text) : block.text
-    // The API takes no text that is blank.
-    return text.trim() === "" ? [] : [text === block.text ? block : { ...block, text }]
+const resumed =
+  ({ isOpen, isPaired }: Look) => (block: ContentBlock, position: number): ReadonlyArray<ContentBlock> => {
+    if (isText(block)) {
+      const text = isOpen(position) ? wholeCharacters(block.text) : block.text
+      // The API takes no text that is blank.
+      return text.trim() === "" ? [] : [text === block.text ? block : { ...block, text }]
+    }
+    if (isOpen(position)) return []
+    if (isThinking(block)) return isSigned(block) ? [block] : []
+    if (block.type === "tool_use") return Predicate.isObject(block.input) ? [block] : []
+    return isServerTool(block) || isToolResult(block) ? isPaired(block) ? [block] : [] : [block]
   }
-  if (isOpen(position)) return []
-  if (isThinking(block)) return isSigned(block) ? [block] : []
-  if (block.type === "tool_use") return Predicate.isObject(block.input) ? [block] : []
-  return isServerTool(block) || isToolResult(block) ? isPaired(block) ? [block] : [] : [block]
-}
 
 // What a model wrote before it refused is to be discarded.
 const isRefused = ({ message }: PartialAnswer): boolean => message?.stop_reason === "refusal"
