@@ -48,8 +48,8 @@ const sourceOf = (body: ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>):
   const iterator = body[Symbol.asyncIterator]()
   return {
     read: async () => {
-      const { done, value } = await iterator.next()
-      return { done: done === true, value }
+      const result: IteratorResult<Uint8Array, unknown> = await iterator.next()
+      return result.done === true ? { done: true } : { done: false, value: result.value }
     },
     cancel: () => {
       iterator.return?.().catch(ignored)
@@ -169,6 +169,7 @@ class EventReader {
       case "message_stop":
         this.hasStopped = true
         return
+      default:
     }
   }
 

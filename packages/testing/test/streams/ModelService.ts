@@ -20,7 +20,10 @@ export interface Script {
   readonly manner?: Manner | undefined
   /** How many characters a delta has. */
   readonly pieceOf?: (() => number) | undefined
-  readonly error?: ((model: string) => ClaudeError) | undefined
+  /** What a cut fails with. */
+  readonly error?: ((request: number) => ClaudeError) | undefined
+  /** What a request fails with before anything is shown. */
+  readonly refuses?: ((request: MessageRequest, number: number) => ClaudeError | undefined) | undefined
 }
 
 const pieces = (text: string, size: () => number): ReadonlyArray<string> => {
@@ -82,7 +85,9 @@ const rest = (content: ReadonlyArray<ContentBlock>, request: MessageRequest, man
   const turn = last?.role === "assistant" ? last : request.messages.at(-2)
   if (turn?.role !== "assistant" || typeof turn.content === "string") return content
   const given = textOf(turn.content)
-  const asked = last?.role === "user" ? /<last_words>([^]*)<\/last_words>/.exec(String(last.content))?.[1] : undefined
+  const asked = last?.role === "user" && typeof last.content === "string"
+    ? /<last_words>([^]*)<\/last_words>/.exec(last.content)?.[1]
+    : undefined
   const repeated = last?.role === "assistant"
     ? ""
     : manner === "obeys"
@@ -103,12 +108,12 @@ const rest = (content: ReadonlyArray<ContentBlock>, request: MessageRequest, man
 }
 
 /** A service with one answer, whose streams are cut, and which goes on with it as the API does. */
-export const make = ({ content, cuts, error, manner = "obeys", pieceOf = () => 7 }: Script) => {
+export const make = ({ content, cuts, error, manner = "obeys", pieceOf = () => 7, refuses }: Script) => {
   const requests: Array<MessageRequest> = []
   const streamMessage: ClaudeServiceShape["streamMessage"] = (request) =>
     Stream.suspend(() => {
       requests.push(request)
-      const refused = objection(request)
+      const refused = objection(request) ?? refuses?.(request, requests.length)
       if (refused !== undefined) return Stream.fail(refused)
       const message = AnswerInfo.annotate(
         Reply.message("", {
@@ -125,7 +130,7 @@ export const make = ({ content, cuts, error, manner = "obeys", pieceOf = () => 7
       const accumulator = makeAccumulator()
       const sent = events.slice(0, cut)
       for (const event of sent) accumulator.add(event)
-      const failure = error?.(request.model)
+      const failure = error?.(requests.length)
         ?? new StreamInterruptedError({ message: "cut", partial: accumulator.partial(), model: request.model })
       return Stream.concat(Stream.fromIterable(sent), Stream.fail(failure))
     })

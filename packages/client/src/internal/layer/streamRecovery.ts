@@ -175,7 +175,8 @@ class Recovery {
 /** The same failure with all that the consumer has of the answer, which the failure of one part does not know. */
 const withPartial = (fiber: Fiber.Fiber<unknown, unknown>, error: ClaudeError, partial: PartialAnswer): ClaudeError => {
   const Class = error.constructor as new(fields: object) => ClaudeError
-  const whole = new Class({ ...error, message: error.message, partial })
+  const fields: object = error
+  const whole = new Class({ ...fields, message: error.message, partial })
   // It is no other failure: what was logged and counted once is not to be again.
   const observer = fiber.getRef(CurrentAttemptObserver)
   if (observer !== undefined) {
@@ -201,7 +202,7 @@ export const streamRecovery = (given: StreamRecoveryOptions): PolicyLayer => {
     let writers: ReadonlyArray<string> = [request.model, ...models.filter((model) => model !== request.model)]
 
     const surfaced = (error: ClaudeError, reason: Refusal): NextPart => {
-      if (isHeard(fiber)) emit(fiber, { _tag: "StreamSurfaced", part: answer.partCount, error: error._tag, reason })
+      if (isHeard(fiber)) emit(fiber, { _tag: "StreamSurfaced", part: answer.partCount - 1, error: error._tag, reason })
       // The first part's own failure knows all there is.
       const knowsAll = answer.isFirstPart && error.partial !== undefined
       return { _tag: "Fail", error: knowsAll ? error : withPartial(fiber, error, answer.partial) }

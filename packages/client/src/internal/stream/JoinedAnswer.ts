@@ -130,7 +130,7 @@ export class JoinedAnswer {
     return this.hasStopReason && this.held.partial().unfinished === undefined ? [{ type: "message_stop" }] : undefined
   }
 
-  /** The number of the part that runs, or that failed last. */
+  /** The number of the part that runs or, once one has failed, of the next one. */
   get partCount(): number {
     return this.parts.length + 1
   }
