@@ -22,6 +22,7 @@ declare const message: Message
 declare const request: MessageRequest
 declare const call: ClaudeAnswer.Call
 declare const refusal: RefusalError
+declare const truncation: OutputTruncatedError
 declare const stored: Effect.Effect<Message, "missing", Db>
 declare const base: Layer.Layer<ClaudeService, "no key", Db>
 
@@ -106,7 +107,7 @@ describe("calls after a refusal", () => {
   })
 
   test("only a refusal can be redeemed", () => {
-    expect(ClaudeAnswer.redeem).type.not.toBeCallableWith(call, null as unknown as OutputTruncatedError, { model: "b" })
+    expect(ClaudeAnswer.redeem).type.not.toBeCallableWith(call, truncation, { model: "b" })
   })
 })
 

@@ -240,6 +240,12 @@ describe("compositions that cannot work", () => {
         `"continuations"`
       ]] as const
     ),
+    [
+      "a recovery of single turns",
+      ClaudeLayer.withStreamRecovery(),
+      ClaudeLayer.withCompleteAnswers(),
+      [`"maxRecoveries"`]
+    ],
     ["turns that multiply", ClaudeLayer.withCompleteAnswers(), ClaudeLayer.withCompleteAnswers(), [`"continuations"`]],
     [
       "answers that are judged behind the fallback",

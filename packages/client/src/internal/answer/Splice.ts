@@ -27,6 +27,7 @@ export class Splice {
   /** Where the blocks of this turn begin. */
   private base = 0
   private nextIndex = 0
+  private hasStart = false
 
   constructor(answer: Answer) {
     this.answer = answer
@@ -68,7 +69,15 @@ export class Splice {
   private show(event: MessageEvent, shown: Array<MessageEvent>): void {
     switch (event.type) {
       case "message_start":
-        if (!this.answer.isContinued) shown.push({ ...event, message: this.described(event.message) })
+        if (!this.hasStart) shown.push({ ...event, message: this.described(event.message) })
+        this.hasStart = true
+        break
+      case "restart":
+        // A recovery inside takes back what it knows of, which is this turn.
+        this.held = []
+        this.nextIndex = this.base + event.from
+        this.hasStart = this.nextIndex > 0
+        shown.push({ ...event, from: this.nextIndex })
         break
       case "content_block_start":
       case "content_block_delta":

@@ -1,8 +1,7 @@
 import type { Message } from "@anthropic-ai/sdk/resources/messages/messages"
-import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import type { PartialAnswer } from "../../ClaudeError.ts"
-import { makeAccumulator, type MessageEvent } from "../../MessageEvents.ts"
+import { isRestart, makeAccumulator, type MessageEvent } from "../../MessageEvents.ts"
 import { isJsonObject, isSameJson } from "./jsonValue.ts"
 import { PartialJson } from "./PartialJson.ts"
 import { type Parts, partsOf } from "./readAnswer.ts"
@@ -12,13 +11,6 @@ import type { Plan } from "./strategy.ts"
 export type Glimpse =
   | { readonly _tag: "Partial"; readonly value: Schema.Json }
   | { readonly _tag: "Restart"; readonly issues: ReadonlyArray<string> }
-
-/** From which block on a stream that was lost takes back what it emitted, if this is what the event says. */
-const takenBackFrom = (event: object): number | undefined =>
-  Predicate.hasProperty(event, "type") && event.type === "restart" && Predicate.hasProperty(event, "from")
-    && Predicate.isNumber(event.from)
-    ? event.from
-    : undefined
 
 /** Watches one turn of a stream: what there is to show, and the parts of its message as they were written. */
 export class ValueWatch {
@@ -35,10 +27,9 @@ export class ValueWatch {
   }
 
   add(event: MessageEvent): ReadonlyArray<Glimpse> {
-    const from = takenBackFrom(event)
-    if (from !== undefined) {
+    if (isRestart(event)) {
       this.accumulator.add(event)
-      return this.takeBack(from)
+      return this.takeBack(event.from)
     }
     if (event.type !== "message_start" || this.accumulator.message() === undefined) {
       this.accumulator.add(event)
