@@ -77,7 +77,7 @@ export const answerMessage = (planned: PlannedMessage, request: ApiRequest, { in
 }
 
 const answerContent = (planned: PlannedMessage, request: ApiRequest, number: number): ReadonlyArray<AnswerBlock> => {
-  const blocks = isPlanned(planned) ? answerBlocks(planned, number) : defaultBlocks(request, number)
+  const blocks = isPlanned(planned) ? answerBlocks(planned, number) : defaultBlocks(request.fields, number)
   const { resume = false } = planned
   return resume === false ? blocks : remainingBlocks(blocks, request.turns, resume === true ? 0 : resume.overlap)
 }

@@ -1,8 +1,7 @@
 import * as ModelCapabilities from "@effect-claude/client/ModelCapabilities"
 import * as Predicate from "effect/Predicate"
 import { prefillOf, type SentBlock, textOf, type Turn } from "./Conversation.ts"
-import { outputSchema } from "./DefaultAnswer.ts"
-import { isThinkingOn } from "./Thinking.ts"
+import { isThinkingOn, outputSchema } from "./OutputRequest.ts"
 
 interface Conversation {
   readonly model: string
