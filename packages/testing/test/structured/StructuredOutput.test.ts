@@ -478,13 +478,18 @@ describe("a stream", () => {
       assert.deepStrictEqual(shown.map(({ _tag }) => _tag).slice(-2), ["Restart", "Value"])
     }))
 
-  it.effect("begins anew with a message that begins anew", () =>
+  it.effect("takes back what a lost stream had shown, and goes on with the next", () =>
     Effect.gen(function*() {
-      const bob = MessageEvents.fromMessage(Reply.message(`{"name":"Bob","age":1}`))
-      const events = [...bob.slice(0, 3), ...MessageEvents.fromMessage(Reply.message(adaText))]
-      const layer = ClaudeTest.script([Reply.events(events)])
-      const shown = yield* using(Stream.runCollect(StructuredOutput.make(Person).stream(request)), layer)
-      assert.deepStrictEqual(brief(shown), [{ name: "Bob", age: 1 }, [], ada, ada])
+      const layer = ClaudeTest.script([
+        Fault.cutStream({ afterEvents: 4, reply: Reply.text(`{"name":"Bob","age":50}`) }),
+        Reply.text(adaText)
+      ]).pipe(ClaudeLayer.withStreamRecovery({ mode: "restart" }))
+      const fiber = yield* Effect.forkChild(
+        using(Stream.runCollect(StructuredOutput.make(Person).stream(request)), layer)
+      )
+      yield* TestClock.adjust("10 minutes")
+      const shown = yield* Fiber.join(fiber)
+      assert.deepStrictEqual(brief(shown), [{}, { name: "Bob" }, [], {}, { name: "Ada" }, ada, ada])
     }))
 
   it.effect("sees a key with two values in the input of a tool", () =>

@@ -15,7 +15,7 @@ export type Glimpse =
 /** Watches one turn of a stream: what there is to show, and the parts of its message as they were written. */
 export class ValueWatch {
   private readonly plan: Plan
-  private accumulator = makeAccumulator()
+  private readonly accumulator = makeAccumulator()
   private json = new PartialJson()
   /** The block that is shown: the first of its kind. */
   private block: number | undefined
@@ -27,17 +27,8 @@ export class ValueWatch {
   }
 
   add(event: MessageEvent): ReadonlyArray<Glimpse> {
-    if (isRestart(event)) {
-      this.accumulator.add(event)
-      return this.takeBack(event.from)
-    }
-    if (event.type !== "message_start" || this.accumulator.message() === undefined) {
-      this.accumulator.add(event)
-      return this.show(event)
-    }
-    this.accumulator = makeAccumulator()
     this.accumulator.add(event)
-    return this.takeBack(0)
+    return isRestart(event) ? this.takeBack(event.from) : this.show(event)
   }
 
   message(): Message | undefined {
