@@ -51,7 +51,8 @@ describe("the order of a pipeline", () => {
         alerts: { onAlert: () => Effect.void },
         cache: {},
         hedge: {},
-        fallback: { models: ["claude-haiku-5-5"], answer: () => "busy" }
+        fallback: { models: ["claude-haiku-5-5"], answer: () => "busy" },
+        streamRecovery: {}
       }))
       assert.deepStrictEqual(yield* names(layer), [
         "alerts",
@@ -59,6 +60,7 @@ describe("the order of a pipeline", () => {
         "fallback",
         "cache",
         "deadline",
+        "streamRecovery",
         "fallback",
         "retryBudget",
         "retry",
@@ -224,6 +226,25 @@ describe("compositions that cannot work", () => {
       ClaudeLayer.withFallback({ models: ["claude-haiku-5-5"] }),
       [`"answer"`, `"targets"`]
     ],
+    ["a retry around the recovery of streams", ClaudeLayer.withStreamRecovery(), ClaudeLayer.withRetry(), [
+      "withRetry around withStreamRecovery",
+      `"attempts"`,
+      `"maxRecoveries"`
+    ]],
+    ["a hedge around the recovery of streams", ClaudeLayer.withStreamRecovery(), ClaudeLayer.withHedge(), [
+      "withHedge around withStreamRecovery",
+      `"maxRecoveries"`
+    ]],
+    [
+      "a timeout of one attempt around all parts of a stream",
+      ClaudeLayer.withStreamRecovery(),
+      ClaudeLayer.withAttemptTimeout({ stream: "1 minute" }),
+      ["withAttemptTimeout around withStreamRecovery", "withDeadline"]
+    ],
+    ["a recovery of streams around another one", ClaudeLayer.withStreamRecovery(), ClaudeLayer.withStreamRecovery(), [
+      "withStreamRecovery around another withStreamRecovery",
+      `"maxRecoveries"`
+    ]],
     ["a retry around the cache", ClaudeLayer.withCache(), ClaudeLayer.withRetry(), [`"schedule"`, `"staleFor"`]],
     ["a cache around a cache", ClaudeLayer.withCache(), ClaudeLayer.withCache(), [`"capacity"`]],
     [
