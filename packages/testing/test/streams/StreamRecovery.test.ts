@@ -408,6 +408,19 @@ describe("other models", () => {
       assert.deepStrictEqual(AnswerInfo.of(message ?? {}).parts?.map(({ model }) => model), [asks, "claude-haiku-4-5"])
     }))
 
+  it.effect("a circuit that is open is not waited for while another model may be asked", () =>
+    Effect.gen(function*() {
+      const { message, requests } = yield* run({ content: told, cuts: [4] }, (base) =>
+        base.pipe(
+          ClaudeLayer.withCircuitBreaker({ failures: 1, openFor: "10 minutes" }),
+          ClaudeLayer.withRetry(),
+          recovery({ models: ["claude-opus-5-5"] }),
+          ClaudeLayer.withDeadline("1 minute")
+        ))
+      assert.strictEqual(message?.stop_reason, "end_turn")
+      assert.deepStrictEqual(requests.map(({ model }) => model), [asks, "claude-opus-5-5"])
+    }))
+
   it.effect("a prefill that falls back to a model that takes none is asked as a message", () =>
     Effect.gen(function*() {
       const { error, partial, requests } = yield* run(
@@ -448,6 +461,18 @@ describe("with the policies around it", () => {
       assert.strictEqual(error?._tag, "StreamInterruptedError")
       assert.lengthOf(lines, 2)
     }))
+
+  it.effect("the tokens of all parts are counted, also of a stream that fails in the end", () =>
+    Effect.gen(function*() {
+      const metered = (maxRecoveries: number): ClaudeLayer.Combinator => (base) =>
+        base.pipe(recovery({ maxRecoveries }), ClaudeLayer.withTelemetry({ logs: false }))
+      yield* run({ content: told, cuts: [4, 5] }, metered(3))
+      yield* run({ content: told, cuts: [4, 5] }, metered(1))
+      const input = (yield* Metric.snapshot).find(({ attributes, id }) =>
+        id === "gen_ai.client.token.usage" && attributes?.["gen_ai.token.type"] === "input"
+      )
+      assert.strictEqual(input?.type === "Histogram" ? input.state.sum : undefined, 30 + 20)
+    }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())))
 
   it.effect("recoveries are counted by what became of them", () =>
     Effect.gen(function*() {
