@@ -12,6 +12,7 @@ import type { ClaudeError, PartialAnswer } from "../../ClaudeError.ts"
 import * as ClaudeSchedule from "../../ClaudeSchedule.ts"
 import type { CallOptions, ClaudeServiceShape, MessageRequest } from "../../ClaudeService.ts"
 import { isContent, isPing, type MessageEvent } from "../../MessageEvents.ts"
+import { RejectionsFallThrough } from "../callContext.ts"
 import { withPartial } from "../errorCopy.ts"
 import { continuationOf, hasOutputFormat, takesPrefill, type Way } from "../stream/continuation.ts"
 import { type Beginning, JoinedAnswer } from "../stream/JoinedAnswer.ts"
@@ -135,6 +136,10 @@ class Recovery {
     return this.models[this.position] ?? this.broken.request.model
   }
 
+  get hasMore(): boolean {
+    return this.position + 1 < this.models.length
+  }
+
   get mode(): "continue" | "restart" {
     return this.plan._tag === "Continue" ? "continue" : "restart"
   }
@@ -165,7 +170,7 @@ class Recovery {
       this.way = "message"
       return true
     }
-    if (!shouldFallbackByDefault(error) || this.position + 1 >= this.models.length) return false
+    if (!shouldFallbackByDefault(error) || !this.hasMore) return false
     this.position += 1
     this.way = undefined
     return true
@@ -179,7 +184,7 @@ export const streamRecovery = (given: StreamRecoveryOptions): PolicyLayer => {
 
   const recovered = (
     fiber: Fiber.Fiber<unknown, unknown>,
-    open: (request: MessageRequest) => Stream.Stream<MessageEvent, ClaudeError>,
+    open: (request: MessageRequest, hasMore: boolean) => Stream.Stream<MessageEvent, ClaudeError>,
     request: MessageRequest
   ): Stream.Stream<MessageEvent, ClaudeError> => {
     const answer = new JoinedAnswer(request.model)
@@ -200,7 +205,7 @@ export const streamRecovery = (given: StreamRecoveryOptions): PolicyLayer => {
         const next = turn.request()
         if (next !== undefined) {
           answer.begin(turn.beginning)
-          return { _tag: "Open", stream: open(next) }
+          return { _tag: "Open", stream: open(next, turn.hasMore) }
         }
         if (!turn.next(error)) return surfaced(error, "request")
       }
@@ -250,7 +255,7 @@ export const streamRecovery = (given: StreamRecoveryOptions): PolicyLayer => {
       return again(error, recovery)
     }
 
-    return joinedStream(open(request), {
+    return joinedStream(open(request, false), {
       admit: (events) => {
         const wasSilent = answer.isSilent
         const out = answer.admit(events)
@@ -274,9 +279,13 @@ export const streamRecovery = (given: StreamRecoveryOptions): PolicyLayer => {
     },
     wrap: (inner) => {
       const retriesInside = inner.policies?.some(({ name }) => name === "retry") === true
-      const opened = (call: CallOptions | undefined) => (request: MessageRequest) => {
+      const opened = (call: CallOptions | undefined) => (request: MessageRequest, hasMore: boolean) => {
         const stream = inner.streamMessage(request, call)
-        return retriesInside ? stream : Retry.retryStream(stream, { schedule, isContent, isTransparent: isPing })
+        const retried = retriesInside
+          ? stream
+          : Retry.retryStream(stream, { schedule, isContent, isTransparent: isPing })
+        // A circuit that is open is not waited for while another model may be asked.
+        return hasMore ? Stream.provideService(retried, RejectionsFallThrough, true) : retried
       }
       const streamMessage: ClaudeServiceShape["streamMessage"] = (request, call) =>
         Stream.unwrap(Effect.withFiber((fiber) => Effect.succeed(recovered(fiber, opened(call), request))))
