@@ -189,7 +189,7 @@ const carried = (answer: object): AnswerInfo => Key in answer ? answer[Key] as A
 const changed = (known: AnswerInfo, info: Partial<AnswerInfo>): AnswerInfo => {
   const adapted = info.adapted ?? known.adapted
   const parts = info.parts ?? known.parts
-  return {
+  const all = {
     source: info.source ?? known.source,
     passedOver: info.passedOver ?? known.passedOver,
     ...(adapted === undefined ? undefined : { adapted }),
@@ -199,12 +199,11 @@ const changed = (known: AnswerInfo, info: Partial<AnswerInfo>): AnswerInfo => {
     // Read from the headers when somebody asks, so not asked for here.
     get rateLimits() {
       return info.rateLimits ?? known.rateLimits
-    },
-    // Those of a stream come after its start.
-    get turns() {
-      return info.turns ?? known.turns
     }
   }
+  if (!("turns" in info || "turns" in known)) return all
+  // Those of a stream are known after its start, which is where they are looked for.
+  return Object.defineProperty(all, "turns", { enumerable: true, get: () => info.turns ?? known.turns })
 }
 
 /** Who answered, where the API asked another model than the one it was asked for. */

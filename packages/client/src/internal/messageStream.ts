@@ -3,6 +3,7 @@ import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
+import type * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import type { ClaudeError } from "../ClaudeError.ts"
 import { InvalidResponseError, StreamInterruptedError } from "../ClaudeError.ts"
@@ -83,54 +84,81 @@ class EventReader {
     this.noteBytes = noteBytes
   }
 
-  /** The next events; `undefined` at the end. */
-  async next(): Promise<Events | undefined> {
-    const source = await this.opened()
-    for (;;) {
-      if (this.failure !== undefined) throw this.failure
-      if (this.hasStopped) {
-        if (!this.hasEnded) await drain(source)
-        this.hasEnded = true
-        return undefined
-      }
-      const out: Array<MessageEvent> = []
-      await this.readInto(out, source)
-      if (isReadonlyArrayNonEmpty(out)) return out
+  /** The next events, in one step for each piece of the body that completes one. */
+  readonly next: Pull.Pull<Events, ClaudeError> = Effect.callback((resume) => {
+    const read = (source: Source): void => {
+      source.read().then(
+        ({ done, value }) => settle(source, done ? this.ended() : this.taken(value)),
+        (thrown: unknown) => settle(source, this.lost(thrown))
+      )
     }
-  }
+    const settle = (source: Source, out: ReadonlyArray<MessageEvent>): void => {
+      if (isReadonlyArrayNonEmpty(out)) resume(Effect.succeed(out))
+      else step(source)
+    }
+    const step = (source: Source): void => {
+      if (this.failure !== undefined) resume(Effect.fail(this.failure))
+      else if (this.hasEnded) resume(Cause.done())
+      else if (this.hasStopped) resume(this.drained(source))
+      else read(source)
+    }
+    if (this.source !== undefined) return step(this.source)
+    this.open().then(step, (thrown: unknown) => resume(Effect.fail(SdkFailure.fromThrown(thrown, this.context))))
+  })
 
   cancel(): void {
     if (!this.hasEnded) this.source?.cancel()
   }
 
-  private async opened(): Promise<Source> {
-    if (this.source !== undefined) return this.source
+  private async open(): Promise<Source> {
     const { body } = this.response
     if (body === null) throw endedEarly(0, this.context)
     if (!isEventStream(this.response)) throw await noEventStream(this.response, this.context)
     return this.source = sourceOf(body)
   }
 
-  private async readInto(out: Array<MessageEvent>, source: Source): Promise<void> {
+  private drained(source: Source): Pull.Pull<never> {
+    return Effect.andThen(
+      Effect.promise(() => drain(source)),
+      Effect.suspend(() => {
+        this.hasEnded = true
+        return Cause.done()
+      })
+    )
+  }
+
+  private taken(bytes: Uint8Array | string | undefined): ReadonlyArray<MessageEvent> {
+    const out: Array<MessageEvent> = []
     try {
-      const { done, value } = await source.read()
-      if (!done) {
-        this.noteBytes()
-        if (value !== undefined) this.take(this.decoder.push(value), out)
-        return
-      }
-      this.hasEnded = true
-      this.take(this.decoder.end(), out)
-      if (this.hasStopped) return
-      this.hasStopped = true
-      if (this.stopReason !== undefined && this.stopReason !== null && this.openBlocks === 0) {
-        out.push({ type: "message_stop" })
-      } else {
-        this.failure = endedEarly(this.accumulator.partial().events, this.failed())
-      }
+      this.noteBytes()
+      if (bytes !== undefined) this.take(this.decoder.push(bytes), out)
     } catch (thrown) {
-      this.failure = SdkFailure.fromThrown(thrown, this.failed())
+      this.lost(thrown)
     }
+    return out
+  }
+
+  private lost(thrown: unknown): ReadonlyArray<MessageEvent> {
+    this.failure = SdkFailure.fromThrown(thrown, this.failed())
+    return []
+  }
+
+  private ended(): ReadonlyArray<MessageEvent> {
+    const out: Array<MessageEvent> = []
+    this.hasEnded = true
+    try {
+      this.take(this.decoder.end(), out)
+    } catch (thrown) {
+      this.lost(thrown)
+      return out
+    }
+    if (this.hasStopped) return out
+    if (this.stopReason !== undefined && this.stopReason !== null && this.openBlocks === 0) {
+      out.push({ type: "message_stop" })
+    } else {
+      this.failure = endedEarly(this.accumulator.partial().events, this.failed())
+    }
+    return out
   }
 
   private take(events: ReadonlyArray<ServerSentEvent>, out: Array<MessageEvent>): void {
@@ -199,12 +227,7 @@ export const readEvents = (
     const context = { ...call, requestId: response.headers.get("request-id") ?? undefined }
     const reader = new EventReader(response, context, noteBytes)
     yield* Effect.addFinalizer(() => Effect.sync(() => reader.cancel()))
-    const read = Effect.tryPromise({
-      try: () => reader.next(),
-      catch: (thrown) => SdkFailure.fromThrown(thrown, context)
-    })
-    const pull = Effect.flatMap(read, (events) => events === undefined ? Cause.done() : Effect.succeed(events))
-    return Stream.fromPull(Effect.succeed(pull))
+    return Stream.fromPull(Effect.succeed(reader.next))
   }))
 
 // The end of the body comes right behind the last event; a gateway that holds it back must not hold up the caller.

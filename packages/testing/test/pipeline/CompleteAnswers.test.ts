@@ -432,7 +432,11 @@ describe("withCompleteAnswers: streams", () => {
       const restarts = events.filter(MessageEvents.isRestart)
       assert.deepStrictEqual(restarts.map(({ from }) => from), [2])
       assert.strictEqual(events.filter(({ type }) => type === "message_start").length, 1)
-      assert.deepStrictEqual(assemble(events).content, [text("One "), search("1"), text("Hello, world!")])
+      const message = assemble(events)
+      assert.deepStrictEqual(message.content, [text("One "), search("1"), text("Hello, world!")])
+      const { parts, turns } = AnswerInfo.of(message)
+      assert.deepStrictEqual(parts?.map(({ kept }) => kept), [false, true])
+      assert.strictEqual(turns?.length, 2)
     }).pipe((test) =>
       using(
         test,

@@ -52,7 +52,8 @@ describe("the order of a pipeline", () => {
         cache: {},
         completeAnswers: {},
         hedge: {},
-        fallback: { models: ["claude-haiku-5-5"], answer: () => "busy" }
+        fallback: { models: ["claude-haiku-5-5"], answer: () => "busy" },
+        streamRecovery: {}
       }))
       assert.deepStrictEqual(yield* names(layer), [
         "alerts",
@@ -60,6 +61,7 @@ describe("the order of a pipeline", () => {
         "fallback",
         "cache",
         "deadline",
+        "streamRecovery",
         "fallback",
         "completeAnswers",
         "retryBudget",
@@ -253,6 +255,25 @@ describe("compositions that cannot work", () => {
       ClaudeLayer.withCompleteAnswers(),
       [`"targets"`, `"continuations"`]
     ],
+    ["a retry around the recovery of streams", ClaudeLayer.withStreamRecovery(), ClaudeLayer.withRetry(), [
+      "withRetry around withStreamRecovery",
+      `"attempts"`,
+      `"maxRecoveries"`
+    ]],
+    ["a hedge around the recovery of streams", ClaudeLayer.withStreamRecovery(), ClaudeLayer.withHedge(), [
+      "withHedge around withStreamRecovery",
+      `"maxRecoveries"`
+    ]],
+    [
+      "a timeout of one attempt around all parts of a stream",
+      ClaudeLayer.withStreamRecovery(),
+      ClaudeLayer.withAttemptTimeout({ stream: "1 minute" }),
+      ["withAttemptTimeout around withStreamRecovery", "withDeadline"]
+    ],
+    ["a recovery of streams around another one", ClaudeLayer.withStreamRecovery(), ClaudeLayer.withStreamRecovery(), [
+      "withStreamRecovery around another withStreamRecovery",
+      `"maxRecoveries"`
+    ]],
     ["a retry around the cache", ClaudeLayer.withCache(), ClaudeLayer.withRetry(), [`"schedule"`, `"staleFor"`]],
     ["a cache around a cache", ClaudeLayer.withCache(), ClaudeLayer.withCache(), [`"capacity"`]],
     [

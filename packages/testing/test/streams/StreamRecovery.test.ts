@@ -9,19 +9,24 @@ import {
   StreamInterruptedError
 } from "@effect-claude/client/ClaudeError"
 import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
+import * as ClaudeMetrics from "@effect-claude/client/ClaudeMetrics"
 import * as ClaudeSchedule from "@effect-claude/client/ClaudeSchedule"
 import { ClaudeService, type MessageRequest } from "@effect-claude/client/ClaudeService"
 import * as ClaudeStream from "@effect-claude/client/ClaudeStream"
 import * as MessageEvents from "@effect-claude/client/MessageEvents"
 import * as ResilienceEvent from "@effect-claude/resilience/ResilienceEvent"
 import * as RetrySchedule from "@effect-claude/resilience/RetrySchedule"
+import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
+import * as Fault from "@effect-claude/testing/Fault"
 import * as Reply from "@effect-claude/testing/Reply"
 import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Metric from "effect/Metric"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
@@ -403,6 +408,19 @@ describe("other models", () => {
       assert.deepStrictEqual(AnswerInfo.of(message ?? {}).parts?.map(({ model }) => model), [asks, "claude-haiku-4-5"])
     }))
 
+  it.effect("a circuit that is open is not waited for while another model may be asked", () =>
+    Effect.gen(function*() {
+      const { message, requests } = yield* run({ content: told, cuts: [4] }, (base) =>
+        base.pipe(
+          ClaudeLayer.withCircuitBreaker({ failures: 1, openFor: "10 minutes" }),
+          ClaudeLayer.withRetry(),
+          recovery({ models: ["claude-opus-5-5"] }),
+          ClaudeLayer.withDeadline("1 minute")
+        ))
+      assert.strictEqual(message?.stop_reason, "end_turn")
+      assert.deepStrictEqual(requests.map(({ model }) => model), [asks, "claude-opus-5-5"])
+    }))
+
   it.effect("a prefill that falls back to a model that takes none is asked as a message", () =>
     Effect.gen(function*() {
       const { error, partial, requests } = yield* run(
@@ -443,6 +461,34 @@ describe("with the policies around it", () => {
       assert.strictEqual(error?._tag, "StreamInterruptedError")
       assert.lengthOf(lines, 2)
     }))
+
+  it.effect("the tokens of all parts are counted, also of a stream that fails in the end", () =>
+    Effect.gen(function*() {
+      const metered = (maxRecoveries: number): ClaudeLayer.Combinator => (base) =>
+        base.pipe(recovery({ maxRecoveries }), ClaudeLayer.withTelemetry({ logs: false }))
+      yield* run({ content: told, cuts: [4, 5] }, metered(3))
+      yield* run({ content: told, cuts: [4, 5] }, metered(1))
+      const input = (yield* Metric.snapshot).find(({ attributes, id }) =>
+        id === "gen_ai.client.token.usage" && attributes?.["gen_ai.token.type"] === "input"
+      )
+      assert.strictEqual(input?.type === "Histogram" ? input.state.sum : undefined, 30 + 20)
+    }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())))
+
+  it.effect("recoveries are counted by what became of them", () =>
+    Effect.gen(function*() {
+      yield* run({ content: told, cuts: [4] }, (base) =>
+        base.pipe(recovery(), ClaudeLayer.withTelemetry({ logs: false })))
+      yield* run(
+        { content: told, cuts: [4, 4] },
+        (base) =>
+          base.pipe(recovery({ maxRecoveries: 1, mode: "restart" }), ClaudeLayer.withTelemetry({ logs: false }))
+      )
+      const count = (outcome: string) =>
+        Effect.map(Metric.value(Metric.withAttributes(ClaudeMetrics.streamRecoveries, { outcome })), (state) =>
+          state.count)
+      const counts = yield* Effect.all([count("continued"), count("restarted"), count("surfaced")])
+      assert.deepStrictEqual(counts, [1, 1, 1])
+    }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())))
 
   it.effect("a kept answer is whole, and what was put together is not kept", () =>
     Effect.gen(function*() {
@@ -487,6 +533,60 @@ describe("with the policies around it", () => {
       )
     }
   })
+})
+
+describe("the clocks of each part", () => {
+  const [start, ...rest] = MessageEvents.fromMessage(Reply.message(story))
+  const ping = { type: "ping" } as const
+  const pings = (count: number) => Array.from({ length: count }, () => [Reply.pause("15 seconds"), ping]).flat()
+  const begun = rest.slice(0, 2)
+  const clocks = ClaudeLayer.withAttemptTimeout({ firstEvent: "20 seconds", idle: "30 seconds", stream: "10 minutes" })
+
+  const watch = (steps: ReadonlyArray<ClaudeTest.Step>) =>
+    Effect.provide(
+      Effect.gen(function*() {
+        const claude = yield* ClaudeService
+        const startedAt = yield* Clock.currentTimeMillis
+        const fiber = yield* Effect.forkChild(Effect.result(
+          Effect.zip(ClaudeStream.message(claude.streamMessage(requestTo(asks))), Clock.currentTimeMillis)
+        ))
+        yield* TestClock.adjust("1 hour")
+        const result = yield* Fiber.join(fiber)
+        const calls = yield* Effect.flatMap(ClaudeTest.ClaudeTest, (script) => script.calls)
+        return { calls, millis: Result.isSuccess(result) ? result.success[1] - startedAt : undefined, result }
+      }),
+      ClaudeTest.script(steps).pipe(clocks, recovery()),
+      { local: true }
+    )
+
+  it.effect("five minutes of pings and no content are no stall", () =>
+    Effect.gen(function*() {
+      assert.isDefined(start)
+      const { calls, millis } = yield* watch([Reply.events([...(start ? [start] : []), ...pings(20), ...rest])])
+      assert.strictEqual(millis, 300_000)
+      assert.lengthOf(calls, 1)
+    }))
+
+  it.effect("a silence is one, and the answer goes on behind it", () =>
+    Effect.gen(function*() {
+      const { calls, millis, result } = yield* watch([
+        Fault.stallStream({ reply: Reply.text(story), afterEvents: 4 }),
+        Reply.text(story)
+      ])
+      assert.strictEqual(millis, 30_000)
+      assert.lengthOf(calls, 2)
+      assert.isTrue(Result.isSuccess(result))
+    }))
+
+  it.effect("pings alone end a part at its total limit", () =>
+    Effect.gen(function*() {
+      const { calls, millis } = yield* watch([
+        Reply.events([...(start ? [start] : []), ...begun, ...pings(1000)]),
+        Reply.text(story)
+      ])
+      assert.strictEqual(millis, 600_000)
+      assert.deepStrictEqual(calls.map(({ outcome }) => outcome._tag), ["Interrupted", "Succeeded"])
+    }))
 })
 
 describe("what an interrupted stream offers", () => {

@@ -118,7 +118,11 @@ export class Answer {
       container: turn.container ?? before.container,
       usage: addUsage(reportedUsage(before.usage), reportedUsage(turn.usage)) as unknown as Message["usage"]
     }), { ...first, content: contentOf(first) })
-    return AnswerInfo.annotate(message, { turns: turns.map(told) })
+    const parts = turns.flatMap((turn) => AnswerInfo.of(turn).parts ?? [])
+    return AnswerInfo.annotate(message, {
+      turns: turns.map(told),
+      ...(parts.length === 0 ? undefined : { parts })
+    })
   }
 
   private continuation(message: Message): MessageRequest {

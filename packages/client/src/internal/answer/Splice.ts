@@ -41,7 +41,7 @@ export class Splice {
       this.accumulator.add(event)
       if (isEnd(event)) this.held.push(event)
       else this.show(event, shown)
-      if (event.type !== "message_stop") continue
+      if (event.type !== "message_stop" || this.judged !== undefined) continue
       this.judged = this.judge()
       if (this.judged._tag !== "Whole") continue
       // At once, and not when the connection is done.
@@ -109,10 +109,11 @@ export class Splice {
     if (outcome._tag !== "Whole") return outcome
     if (isFirst) return whole(this.held)
     const { container, stop_details, stop_reason, stop_sequence, usage } = outcome.message
+    const { parts } = AnswerInfo.of(outcome.message)
     const delta = { container, stop_details, stop_reason, stop_sequence }
     // The last counts replace those of the start, so they are those of all turns.
     return whole([
-      { type: "message_delta", delta, usage },
+      { type: "message_delta", delta: parts === undefined ? delta : AnswerInfo.annotate(delta, { parts }), usage },
       { type: "message_stop" }
     ])
   }

@@ -12,7 +12,8 @@ import type { ClaudeError, PartialAnswer } from "../../ClaudeError.ts"
 import * as ClaudeSchedule from "../../ClaudeSchedule.ts"
 import type { CallOptions, ClaudeServiceShape, MessageRequest } from "../../ClaudeService.ts"
 import { isContent, isPing, type MessageEvent } from "../../MessageEvents.ts"
-import { CurrentAttemptObserver } from "../callContext.ts"
+import { RejectionsFallThrough } from "../callContext.ts"
+import { withPartial } from "../errorCopy.ts"
 import { continuationOf, hasOutputFormat, takesPrefill, type Way } from "../stream/continuation.ts"
 import { type Beginning, JoinedAnswer } from "../stream/JoinedAnswer.ts"
 import { joinedStream, type NextPart } from "../stream/joinedStream.ts"
@@ -135,6 +136,10 @@ class Recovery {
     return this.models[this.position] ?? this.broken.request.model
   }
 
+  get hasMore(): boolean {
+    return this.position + 1 < this.models.length
+  }
+
   get mode(): "continue" | "restart" {
     return this.plan._tag === "Continue" ? "continue" : "restart"
   }
@@ -165,25 +170,11 @@ class Recovery {
       this.way = "message"
       return true
     }
-    if (!shouldFallbackByDefault(error) || this.position + 1 >= this.models.length) return false
+    if (!shouldFallbackByDefault(error) || !this.hasMore) return false
     this.position += 1
     this.way = undefined
     return true
   }
-}
-
-/** The same failure with all that the consumer has of the answer, which the failure of one part does not know. */
-const withPartial = (fiber: Fiber.Fiber<unknown, unknown>, error: ClaudeError, partial: PartialAnswer): ClaudeError => {
-  const Class = error.constructor as new(fields: object) => ClaudeError
-  const fields: object = error
-  const whole = new Class({ ...fields, message: error.message, partial })
-  // It is no other failure: what was logged and counted once is not to be again.
-  const observer = fiber.getRef(CurrentAttemptObserver)
-  if (observer !== undefined) {
-    if (!observer.logsFirst(error)) observer.logsFirst(whole)
-    if (!observer.countsFirst(error)) observer.countsFirst(whole)
-  }
-  return whole
 }
 
 export const streamRecovery = (given: StreamRecoveryOptions): PolicyLayer => {
@@ -193,7 +184,7 @@ export const streamRecovery = (given: StreamRecoveryOptions): PolicyLayer => {
 
   const recovered = (
     fiber: Fiber.Fiber<unknown, unknown>,
-    open: (request: MessageRequest) => Stream.Stream<MessageEvent, ClaudeError>,
+    open: (request: MessageRequest, hasMore: boolean) => Stream.Stream<MessageEvent, ClaudeError>,
     request: MessageRequest
   ): Stream.Stream<MessageEvent, ClaudeError> => {
     const answer = new JoinedAnswer(request.model)
@@ -205,7 +196,7 @@ export const streamRecovery = (given: StreamRecoveryOptions): PolicyLayer => {
       if (isHeard(fiber)) emit(fiber, { _tag: "StreamSurfaced", part: answer.partCount - 1, error: error._tag, reason })
       // The first part's own failure knows all there is.
       const knowsAll = answer.isFirstPart && error.partial !== undefined
-      return { _tag: "Fail", error: knowsAll ? error : withPartial(fiber, error, answer.partial) }
+      return { _tag: "Fail", error: knowsAll ? error : withPartial(error, answer.partial) }
     }
 
     /** The next part, of the first model that can take it. */
@@ -214,7 +205,7 @@ export const streamRecovery = (given: StreamRecoveryOptions): PolicyLayer => {
         const next = turn.request()
         if (next !== undefined) {
           answer.begin(turn.beginning)
-          return { _tag: "Open", stream: open(next) }
+          return { _tag: "Open", stream: open(next, turn.hasMore) }
         }
         if (!turn.next(error)) return surfaced(error, "request")
       }
@@ -264,7 +255,7 @@ export const streamRecovery = (given: StreamRecoveryOptions): PolicyLayer => {
       return again(error, recovery)
     }
 
-    return joinedStream(open(request), {
+    return joinedStream(open(request, false), {
       admit: (events) => {
         const wasSilent = answer.isSilent
         const out = answer.admit(events)
@@ -288,9 +279,13 @@ export const streamRecovery = (given: StreamRecoveryOptions): PolicyLayer => {
     },
     wrap: (inner) => {
       const retriesInside = inner.policies?.some(({ name }) => name === "retry") === true
-      const opened = (call: CallOptions | undefined) => (request: MessageRequest) => {
+      const opened = (call: CallOptions | undefined) => (request: MessageRequest, hasMore: boolean) => {
         const stream = inner.streamMessage(request, call)
-        return retriesInside ? stream : Retry.retryStream(stream, { schedule, isContent, isTransparent: isPing })
+        const retried = retriesInside
+          ? stream
+          : Retry.retryStream(stream, { schedule, isContent, isTransparent: isPing })
+        // A circuit that is open is not waited for while another model may be asked.
+        return hasMore ? Stream.provideService(retried, RejectionsFallThrough, true) : retried
       }
       const streamMessage: ClaudeServiceShape["streamMessage"] = (request, call) =>
         Stream.unwrap(Effect.withFiber((fiber) => Effect.succeed(recovered(fiber, opened(call), request))))

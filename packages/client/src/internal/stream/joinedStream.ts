@@ -68,7 +68,7 @@ export const joinedStream = (
         return Effect.flatMap(
           Effect.andThen(
             Scope.close(partScope, Exit.failCause(cause)),
-            options.next(error.value as ClaudeError)
+            Effect.suspend(() => options.next(error.value as ClaudeError))
           ),
           proceed
         )
