@@ -5,7 +5,8 @@
  * **Details**
  *
  * Carried by the message itself, and by the `message_start` event of a stream, under a symbol: it survives a spread
- * (`{ ...message }`) and never shows up in JSON.
+ * (`{ ...message }`) and never shows up in JSON. What is known only at the end of a stream, its `parts`, comes with
+ * the `delta` of the last `message_delta`.
  *
  * **Example** (Seeing where an answer came from)
  *
@@ -132,6 +133,20 @@ export interface AnswerTurn {
 }
 
 /**
+ * A part of a stream that was recovered: who wrote it, what ended it (nothing did, if it is the last), and whether it is in
+ * the answer. What a restart took back is not.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AnswerPart {
+  readonly model: string
+  readonly requestId: string | undefined
+  readonly error?: ClaudeError | undefined
+  readonly kept: boolean
+}
+
+/**
  * What is known of an answer beside its content.
  *
  * @category models
@@ -145,6 +160,8 @@ export interface AnswerInfo {
   readonly adapted?: ReadonlyArray<string> | undefined
   /** The turns of an answer that was continued after `pause_turn`, in order. Absent if one was enough. */
   readonly turns?: ReadonlyArray<AnswerTurn> | undefined
+  /** The parts of a stream that broke off and was recovered, in order. Absent for an answer in one piece. */
+  readonly parts?: ReadonlyArray<AnswerPart> | undefined
   /** The attempt that succeeded, 1-based, counted by the retry layer next to the client. */
   readonly attempt: number
   readonly requestId: string | undefined
@@ -171,21 +188,22 @@ const carried = (answer: object): AnswerInfo => Key in answer ? answer[Key] as A
 
 const changed = (known: AnswerInfo, info: Partial<AnswerInfo>): AnswerInfo => {
   const adapted = info.adapted ?? known.adapted
-  return {
+  const parts = info.parts ?? known.parts
+  const all = {
     source: info.source ?? known.source,
     passedOver: info.passedOver ?? known.passedOver,
     ...(adapted === undefined ? undefined : { adapted }),
+    ...(parts === undefined ? undefined : { parts }),
     attempt: info.attempt ?? known.attempt,
     requestId: info.requestId ?? known.requestId,
     // Read from the headers when somebody asks, so not asked for here.
     get rateLimits() {
       return info.rateLimits ?? known.rateLimits
-    },
-    // Those of a stream come after its start.
-    get turns() {
-      return info.turns ?? known.turns
     }
   }
+  if (!("turns" in info || "turns" in known)) return all
+  // Those of a stream are known after its start, which is where they are looked for.
+  return Object.defineProperty(all, "turns", { enumerable: true, get: () => info.turns ?? known.turns })
 }
 
 /** Who answered, where the API asked another model than the one it was asked for. */

@@ -66,6 +66,7 @@ import { retry } from "./internal/layer/retry.ts"
 import { retryBudget, type RetryBudgetOptions } from "./internal/layer/retryBudget.ts"
 import * as pipeline from "./internal/layer/standard.ts"
 import * as fromConfig from "./internal/layer/standardConfig.ts"
+import { streamRecovery, type StreamRecoveryOptions } from "./internal/layer/streamRecovery.ts"
 import { telemetry, type TelemetryOptions } from "./internal/layer/telemetry.ts"
 
 export type { AttemptTimeoutOptions } from "./internal/layer/attemptTimeout.ts"
@@ -94,6 +95,7 @@ export type { Combinator } from "./internal/layer/PolicyLayer.ts"
 export type { ClaudeRateLimiter, RateLimiterOptions } from "./internal/layer/rateLimiter.ts"
 export type { RetryBudgetOptions, RetryWeightOptions } from "./internal/layer/retryBudget.ts"
 export type { StandardErrors, StandardOptions, StandardServices } from "./internal/layer/standard.ts"
+export type { BrokenStream, RecoveryMode, StreamRecoveryOptions } from "./internal/layer/streamRecovery.ts"
 export type { TelemetryOptions } from "./internal/layer/telemetry.ts"
 
 /**
@@ -715,10 +717,12 @@ export const withCompleteAnswers = (options: CompleteAnswersOptions = {}): Combi
  *     messages: [{ role: "user", content: "Hello" }]
  *   })
  *   const [call] = yield* (yield* ClaudeTest.ClaudeTest).calls
- *   return call?.request
+ *   return call?.options?.headers
  * })
  *
- * assert.deepInclude(await Effect.runPromise(Effect.provide(program, Claude)), { fallbacks: "default" })
+ * assert.deepStrictEqual(await Effect.runPromise(Effect.provide(program, Claude)), {
+ *   "anthropic-beta": "server-side-fallback-2026-07-01"
+ * })
  * ```
  *
  * @category policies
@@ -747,6 +751,74 @@ export const withServerFallbacks = (fallbacks: ServerFallbacks): Combinator => c
  * @since 0.1.0
  */
 export const withFallbackCredit = (): Combinator => combinator([fallbackCredit()])
+
+/**
+ * Goes on with a stream that breaks off after it has shown something, instead of failing it.
+ *
+ * **Details**
+ *
+ * - `mode`: `"continue"` (the default), `"restart"` or `"surface"`, or a function that chooses one for each failure.
+ *
+ *   `continue` keeps finished blocks and the text of an unfinished block, drops unfinished thinking and unfinished tool calls,
+ *   and has the model go on: by prefill where the model takes it, which joins exactly, else by a message that asks it to repeat
+ *   the last words and go on, which are then cut out. `restart` emits a `restart` event, which takes back what came before, and
+ *   asks anew. Where nothing can be kept, `continue` does that too.
+ * - `maxRecoveries`: how often one stream is recovered; 3.
+ * - `schedule`: the wait before each; `ClaudeSchedule.standard`, begun anew each time. It also retries what fails before its
+ *   first content, unless a `withRetry` inside does.
+ * - `models`: whom to ask for the rest, in order, when the model that was asked cannot be had; none.
+ * - `tools`: `"whileStreaming"` means that the program may run a tool as soon as its block is finished, so that an answer with a
+ *   finished `tool_use` is never gone on with or made anew. `"afterAnswer"` states that it runs none before `message_stop`.
+ *
+ * The stream is one stream for its consumer: one `message_start`, one `message_stop`, blocks numbered through, and the usage of
+ * all parts in the last `message_delta`. `AnswerInfo.of(message).parts` lists them. What is recovered is a failure whose
+ * verdict is `Retry`; a `Stop` is surfaced, and so is an answer for which a tool of the API has run in `restart`, one of a form
+ * (`output_config.format`) in `continue`, and one of a `thread`. A failure is surfaced with all that had arrived in `partial`.
+ * `docs/streams.md` says what exactly is guaranteed.
+ *
+ * Put it inside of `withDeadline` and outside of `withFallback` and `withRetry`, so that the rest of an answer is asked for like
+ * any other call.
+ *
+ * **Gotchas**
+ *
+ * Each recovery is a request with the whole conversation as its input, and is billed. `createMessage` is left alone.
+ *
+ * **Example** (Surviving a cut stream)
+ *
+ * ```ts
+ * import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
+ * import { ClaudeService } from "@effect-claude/client/ClaudeService"
+ * import * as MessageEvents from "@effect-claude/client/MessageEvents"
+ * import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
+ * import * as Fault from "@effect-claude/testing/Fault"
+ * import * as Reply from "@effect-claude/testing/Reply"
+ * import { assert } from "@effect/vitest"
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ *
+ * const Claude = ClaudeTest.script([
+ *   Fault.cutStream({ reply: Reply.text("The tortoise set out early."), afterEvents: 4 }),
+ *   Reply.text("The tortoise set out early, and won.")
+ * ]).pipe(ClaudeLayer.withStreamRecovery())
+ *
+ * const program = Effect.gen(function*() {
+ *   const claude = yield* ClaudeService
+ *   return yield* Stream.mkString(MessageEvents.text(claude.streamMessage({
+ *     model: "claude-sonnet-5-5",
+ *     max_tokens: 100,
+ *     messages: [{ role: "user", content: "Tell me a story" }]
+ *   })))
+ * })
+ *
+ * const story = await Effect.runPromise(program.pipe(Effect.provide(Claude)))
+ * assert.strictEqual(story, "The tortoise set out early, and won.")
+ * ```
+ *
+ * @category policies
+ * @since 0.1.0
+ */
+export const withStreamRecovery = (options: StreamRecoveryOptions = {}): Combinator =>
+  combinator([streamRecovery(options)])
 
 /**
  * Makes calls visible: a span for each, with a child for each request that was sent, one structured log line for each failure,
@@ -869,8 +941,8 @@ export const longGeneration: AttemptTimeoutOptions = pipeline.longGeneration
 export const shortQuestion: AttemptTimeoutOptions = pipeline.shortQuestion
 
 /**
- * The whole pipeline in the order that works, outermost first: alerts, telemetry, static answer, cache, deadline, fallback,
- * complete answers, retry budget, retry, hedge, circuit breaker, rate limiter, concurrency, attempt timeouts.
+ * The whole pipeline in the order that works, outermost first: alerts, telemetry, static answer, cache, deadline, stream
+ * recovery, fallback, complete answers, retry budget, retry, hedge, circuit breaker, rate limiter, concurrency, attempt timeouts.
  *
  * **Details**
  *
@@ -883,7 +955,8 @@ export const shortQuestion: AttemptTimeoutOptions = pipeline.shortQuestion
  *   deadline, so that an attempt that hangs takes half of it at most and leaves time for another.
  * - `fallback`: none, since only the program knows what may answer in its place. Its targets are asked within the
  *   deadline; its `answer` is there for a missed deadline too.
- * - `hedge`, `cache`: none. The first costs requests, the second keeps answers; both are for the program to want.
+ * - `hedge`, `cache`, `streamRecovery`: none. The first costs requests, the second keeps answers, the third writes on where
+ *   an answer broke off; all are for the program to want.
  * - `completeAnswers`: none. With `{}` an answer that is not whole is an error ({@link withCompleteAnswers}).
  * - `telemetry`: spans, logs and metrics.
  * - `alerts`: none, since only the program knows whom to tell.
@@ -936,6 +1009,7 @@ export const standard: {
  * | `CLAUDE_CONCURRENCY` | permits, `adaptive`, `off` |
  * | `CLAUDE_FALLBACK_MODELS` | names with commas between them, `off` |
  * | `CLAUDE_CACHE_STALE_FOR` | duration, `off` |
+ * | `CLAUDE_STREAM_RECOVERY` | `continue`, `restart`, `off` |
  * | `CLAUDE_TELEMETRY` | `on`, `off` |
  *
  * **Example** (Changing the deadline without a build)

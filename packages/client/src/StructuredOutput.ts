@@ -46,8 +46,9 @@ import * as OptionCheck from "@effect-claude/resilience/OptionCheck"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
-import type { ClaudeError } from "./ClaudeError.ts"
+import type { AnswerError, ClaudeError } from "./ClaudeError.ts"
 import type { CallOptions, ClaudeService, MessageRequest } from "./ClaudeService.ts"
+import { isJsonObject } from "./internal/structured/jsonValue.ts"
 import { labelKey, makeLabelFinder } from "./internal/structured/labels.ts"
 import { jsonOf, makeReader, type Parts, type Reader, type Reading } from "./internal/structured/readAnswer.ts"
 import { ask, chooseStrategy } from "./internal/structured/strategy.ts"
@@ -63,8 +64,8 @@ import type { TokenUsage } from "./TokenUsage.ts"
  *
  * - `native`: structured outputs of the API (`output_config.format`). What the model writes is JSON of this form by
  *   construction, as far as the API can say it: no recursion, no arbitrary keys, no tuples.
- * - `tool`: a tool whose input has this form. The model is made to call it where that is known to be possible, and told to
- *   where not. Takes any schema.
+ * - `tool`: a tool whose input has this form. The model is made to call it where that is known to be possible and the request
+ *   has no tools of its own, and told to where not. Takes any schema.
  * - `json`: the schema and an instruction at the end of `system`. For models and gateways without tools.
  * - `auto`: `native` where the model is known to have it and the schema fits in, else `tool`, else `json`.
  *
@@ -163,7 +164,7 @@ export type Progress<A> = PartialValue | Restart | Value<A>
  *
  * **Details**
  *
- * - `ask`: the value.
+ * - `ask`: the value. A turn that the API pauses is continued, as `ClaudeAnswer.ask` does.
  * - `answer`: the value with its message, the usage of all turns and their number.
  * - `stream`: the value while it is written, and at last the decoded one.
  * - `request`: the request as the first turn sends it, for a batch or a tool loop.
@@ -194,7 +195,7 @@ export interface StructuredOutput<out A, out R = never> {
     options?: CallOptions
   ) => Stream.Stream<Progress<A>, ClaudeError, ClaudeService | R>
   readonly request: (request: MessageRequest) => MessageRequest
-  readonly decode: (message: Message) => Effect.Effect<A, ClaudeError, R>
+  readonly decode: (message: Message) => Effect.Effect<A, AnswerError, R>
 }
 
 const toolName = /^[\w-]{1,64}$/
@@ -234,6 +235,7 @@ const assemble = <A, R>(
       return { strategy: chooseStrategy(strategy, known, wire), capabilities: known, wire, tool }
     },
     read,
+    tool,
     repairs,
     isKnownName: (name) => names.has(name)
   }
@@ -375,9 +377,9 @@ export const oneOf = <const Labels extends ReadonlyArray<string>>(
     if (first === undefined) return parts.text
     const { json } = first
     if (typeof json === "string") return json
-    if (typeof json !== "object" || json === null) return undefined
-    const value = Object.entries(json).map(([key, value]) => key === wire.wrapper ? value : undefined)
-    return value.length === 1 && typeof value[0] === "string" ? value[0] : undefined
+    if (!isJsonObject(json) || wire.wrapper === undefined || Object.keys(json).length !== 1) return undefined
+    const value = json[wire.wrapper]
+    return typeof value === "string" ? value : undefined
   }
 
   return assemble<Labels[number], never>(

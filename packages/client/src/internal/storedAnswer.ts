@@ -5,9 +5,11 @@ import { isBlank, isBrokenCall } from "./answer/blocks.ts"
 
 const goodStopReasons: ReadonlySet<unknown> = new Set(["end_turn", "stop_sequence", "tool_use"])
 
-// An answer of another model, of a cache or of the program itself is second best, and must not be in the way of the first.
-const isFirstChoice = ({ source }: AnswerInfo.AnswerInfo): boolean =>
-  source._tag === "Requested" || (source._tag === "Service" && source.model === undefined)
+// An answer of another model, of a cache or of the program itself is second best, and must not be in the way of the first. So
+// is one that was put together from the parts of a broken stream.
+const isFirstChoice = ({ parts, source }: AnswerInfo.AnswerInfo): boolean =>
+  (source._tag === "Requested" || (source._tag === "Service" && source.model === undefined))
+  && (parts === undefined || parts.filter(({ kept }) => kept).length === 1)
 
 /** Whether an answer is worth giving again: whole, not refused, not empty, and of the model that was asked for. */
 export const isGoodAnswer = (message: Message): boolean =>

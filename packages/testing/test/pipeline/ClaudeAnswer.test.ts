@@ -31,6 +31,7 @@ describe("ClaudeAnswer.check", () => {
     ["text behind thinking", stopped("end_turn", [thinking, text("42")])],
     ["text behind a handover", stopped("end_turn", [handover, text("42")])],
     ["a stop reason of tomorrow", stopped("reason_of_tomorrow")],
+    ["one that is named as a shortfall here", stopped("empty")],
     ["a compaction that was asked for", stopped("compaction", [{ type: "compaction" } as unknown as ContentBlock])]
   ]
   for (const [name, message] of whole) {

@@ -46,6 +46,12 @@ const assemble = (events: ReadonlyArray<MessageEvents.MessageEvent>): Message =>
     accumulator.add(event)
     assert.strictEqual(event.type === "message_start", position === 0)
     switch (event.type) {
+      case "restart":
+        next = event.from
+        open = undefined
+        break
+      case "message_start":
+        break
       case "content_block_start":
         assert.isUndefined(open)
         assert.strictEqual(event.index, next)
@@ -191,11 +197,29 @@ for (const [way, run] of ways) {
         )
       ))
 
+    it.effect("goes on behind what the request began the answer with", () =>
+      Effect.gen(function*() {
+        const begun: MessageRequest["messages"] = [...request.messages, { role: "assistant", content: "I say:" }]
+        yield* run({ ...request, messages: begun })
+        assert.deepStrictEqual((yield* calls)[1]?.request.messages, [
+          ...request.messages,
+          { role: "assistant", content: [{ type: "text", text: "I say:" }, search("1")] }
+        ])
+      }).pipe((test) =>
+        using(
+          test,
+          ClaudeTest.script([Reply.of(paused([search("1")])), Reply.of(done([text("Hello")]))]).pipe(
+            withCompleteAnswers()
+          )
+        )
+      ))
+
     it.effect("goes on in the container that the turn was in", () =>
       Effect.gen(function*() {
         const { message } = yield* run({ ...request, container: { skills: [] } })
         assert.strictEqual(message?.container?.id, "container_1")
-        assert.deepStrictEqual((yield* calls)[1]?.request.container, { id: "container_1", skills: [] })
+        const second: object = (yield* calls)[1]?.request ?? {}
+        assert.deepInclude(second, { container: { id: "container_1", skills: [] } })
       }).pipe((test) =>
         using(
           test,
@@ -368,6 +392,7 @@ describe("withCompleteAnswers: streams", () => {
       assert.deepStrictEqual(seen?.content, [text("One "), text("Hello, w")])
       // Start, a block of three events, delta and stop of the first turn; start, block and one delta of the second.
       assert.strictEqual(error?.partial?.events, 9)
+      assert.deepStrictEqual(error?.partial?.unfinished, [1])
     }).pipe((test) =>
       using(
         test,
@@ -375,6 +400,66 @@ describe("withCompleteAnswers: streams", () => {
           Reply.of(paused([text("One ")])),
           Fault.cutStream({ afterEvents: 3, reply: Reply.of(done([text("Hello, world!")])) })
         ]).pipe(withCompleteAnswers())
+      )
+    ))
+
+  const cutSecondTurn = () =>
+    ClaudeTest.script([
+      Reply.of(paused([text("One "), search("1")])),
+      Fault.cutStream({ afterEvents: 4, reply: Reply.of(done([text("Hello, world!")])) }),
+      Reply.of(done([text("Hello, world!")]))
+    ])
+
+  it.effect("a recovery outside goes on with a turn that broke off, all turns before it included", () =>
+    Effect.gen(function*() {
+      const { message } = yield* streamed()
+      assert.deepStrictEqual(message?.content, [text("One "), search("1"), text("Hello, world!")])
+      assert.strictEqual(AnswerInfo.of(message ?? {}).parts?.length, 2)
+      assert.strictEqual(message?.stop_reason, "end_turn")
+    }).pipe((test) =>
+      using(
+        test,
+        cutSecondTurn().pipe(
+          withCompleteAnswers(),
+          ClaudeLayer.withStreamRecovery({ mode: "continue", schedule: Schedule.recurs(2) })
+        )
+      )
+    ))
+
+  it.effect("a recovery of the service inside takes back its own turn only", () =>
+    Effect.gen(function*() {
+      const events = yield* Stream.runCollect(ClaudeAnswer.stream(request))
+      const restarts = events.filter(MessageEvents.isRestart)
+      assert.deepStrictEqual(restarts.map(({ from }) => from), [2])
+      assert.strictEqual(events.filter(({ type }) => type === "message_start").length, 1)
+      const message = assemble(events)
+      assert.deepStrictEqual(message.content, [text("One "), search("1"), text("Hello, world!")])
+      const { parts, turns } = AnswerInfo.of(message)
+      assert.deepStrictEqual(parts?.map(({ kept }) => kept), [false, true])
+      assert.strictEqual(turns?.length, 2)
+    }).pipe((test) =>
+      using(
+        test,
+        cutSecondTurn().pipe(ClaudeLayer.withStreamRecovery({ mode: "restart", schedule: Schedule.recurs(2) }))
+      )
+    ))
+
+  it.effect("and begins anew where the turns before it left nothing", () =>
+    Effect.gen(function*() {
+      const events = yield* Stream.runCollect(ClaudeAnswer.stream(request))
+      assert.deepStrictEqual(
+        events.map(({ type }) => type).filter((type) => type === "message_start" || type === "restart"),
+        ["message_start", "restart", "message_start"]
+      )
+      assert.deepStrictEqual((yield* MessageEvents.message(Stream.fromIterable(events)))?.content, [text("Hello!")])
+    }).pipe((test) =>
+      using(
+        test,
+        ClaudeTest.script([
+          Reply.of(paused([])),
+          Fault.cutStream({ afterEvents: 3, reply: Reply.of(done([text("Hello!")])) }),
+          Reply.of(done([text("Hello!")]))
+        ]).pipe(ClaudeLayer.withStreamRecovery({ mode: "restart", schedule: Schedule.recurs(2) }))
       )
     ))
 

@@ -18,6 +18,9 @@ const serverBeta = "server-side-fallback-2026-07-01"
 const creditBeta = "fallback-credit-2026-07-01"
 const bestEffort = (token: string) => ({ token, mode: "best_effort" })
 
+/** A request with fields that the SDK types for the beta only. */
+const having = (request: MessageRequest, fields: object): MessageRequest => ({ ...request, ...fields })
+
 const text = (text: string): ContentBlock => ({ type: "text", text, citations: null })
 const tool = (id: string): ContentBlock => ({
   type: "tool_use",
@@ -52,7 +55,7 @@ const refused = (token: string | null, content: Array<ContentBlock> = [], claim:
 const refusalOf = (message: Message): RefusalError => {
   const error = ClaudeAnswer.check(message)
   assert.instanceOf(error, RefusalError)
-  return error as RefusalError
+  return error
 }
 
 describe("ClaudeAnswer.withServerFallbacks", () => {
@@ -60,7 +63,7 @@ describe("ClaudeAnswer.withServerFallbacks", () => {
     assert.deepStrictEqual(
       ClaudeAnswer.withServerFallbacks({ request }, ["claude-opus-4-8", { model: "b", max_tokens: 9 }]),
       {
-        request: { ...request, ...{ fallbacks: [{ model: "claude-opus-4-8" }, { model: "b", max_tokens: 9 }] } },
+        request: having(request, { fallbacks: [{ model: "claude-opus-4-8" }, { model: "b", max_tokens: 9 }] }),
         options: { headers: { "anthropic-beta": serverBeta } }
       }
     )
@@ -86,7 +89,7 @@ describe("ClaudeAnswer.redeem", () => {
 
   it("is the same body with the token", () => {
     assert.deepStrictEqual(ClaudeAnswer.redeem(asked, refusalOf(refused("c1")), { model }), {
-      request: { ...request, model, ...{ fallback_credit_token: bestEffort("c1") } },
+      request: having(request, { model, fallback_credit_token: bestEffort("c1") }),
       options: { headers: { "anthropic-beta": creditBeta } }
     })
   })
@@ -138,7 +141,7 @@ describe("ClaudeLayer.withServerFallbacks and withFallbackCredit", () => {
       yield* streamEvents
       yield* (yield* ClaudeService).countTokens({ model: "claude-sonnet-5-5", messages: request.messages })
       const changed = {
-        request: { ...request, ...{ fallbacks: "default" } },
+        request: having(request, { fallbacks: "default" }),
         headers: { "anthropic-beta": `${creditBeta},${serverBeta}` }
       }
       assert.deepStrictEqual(yield* sent, [changed, changed, {
@@ -199,8 +202,8 @@ describe("withFallback: a refusal with a credit token", () => {
         yield* call
         assert.deepStrictEqual((yield* calls).map((call) => call.request), [
           request,
-          { ...request, model: "claude-opus-4-8", ...{ fallback_credit_token: bestEffort("c1") } },
-          { ...request, model: "claude-opus-4-7", ...{ fallback_credit_token: bestEffort("c2") } }
+          having(request, { model: "claude-opus-4-8", fallback_credit_token: bestEffort("c1") }),
+          having(request, { model: "claude-opus-4-7", fallback_credit_token: bestEffort("c2") })
         ])
       }).pipe((test) =>
         using(
@@ -214,7 +217,8 @@ describe("withFallback: a refusal with a credit token", () => {
     it.effect(`the same when the refusal comes as a failure: ${way}`, () =>
       Effect.gen(function*() {
         yield* call
-        assert.deepInclude((yield* calls)[1]?.request, { fallback_credit_token: bestEffort("c1") })
+        const sent: object = (yield* calls)[1]?.request ?? {}
+        assert.deepInclude(sent, { fallback_credit_token: bestEffort("c1") })
       }).pipe((test) =>
         using(
           test,
@@ -228,7 +232,8 @@ describe("withFallback: a refusal with a credit token", () => {
     it.effect(`a target that failed has not redeemed it, so the next one does: ${way}`, () =>
       Effect.gen(function*() {
         yield* call
-        assert.deepInclude((yield* calls)[2]?.request, { fallback_credit_token: bestEffort("c1") })
+        const sent: object = (yield* calls)[2]?.request ?? {}
+        assert.deepInclude(sent, { fallback_credit_token: bestEffort("c1") })
       }).pipe((test) =>
         using(
           test,

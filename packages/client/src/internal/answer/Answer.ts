@@ -5,11 +5,11 @@ import type { AnswerError, ClaudeError } from "../../ClaudeError.ts"
 import type { MessageRequest } from "../../ClaudeService.ts"
 import * as TokenUsage from "../../TokenUsage.ts"
 import { withPartial } from "../errorCopy.ts"
-import { sendableContent } from "./assistantTurn.ts"
+import { addUsage, reportedUsage } from "../stream/usageSum.ts"
+import { sendableContent, withTurn } from "./assistantTurn.ts"
 import { contentOf } from "./blocks.ts"
 import { partialOf } from "./partialOf.ts"
 import { type Shortfall, shortfallError, shortfallOf } from "./shortfall.ts"
-import { sumUsage } from "./sumUsage.ts"
 
 /** What is taken for a whole answer, and how often a turn that was paused is continued. */
 export interface Settings {
@@ -97,8 +97,13 @@ export class Answer {
   readonly failure = (error: ClaudeError): ClaudeError => {
     if (this.turns.length === 0) return error
     const { partial } = error
+    const before = contentOf(this.joined(this.turns)).length
     const message = this.joined(partial?.message === undefined ? this.turns : [...this.turns, partial.message])
-    return withPartial(error, { ...partial, ...partialOf(message, this.events + (partial?.events ?? 0)) })
+    const unfinished = partial?.unfinished?.map((position) => before + position)
+    return withPartial(error, {
+      ...partialOf(message, this.events + (partial?.events ?? 0)),
+      ...(unfinished === undefined ? undefined : { unfinished })
+    })
   }
 
   private joined(turns: ReadonlyArray<Message>): Message {
@@ -111,9 +116,13 @@ export class Answer {
       stop_sequence: turn.stop_sequence,
       stop_details: turn.stop_details,
       container: turn.container ?? before.container,
-      usage: sumUsage(before.usage, turn.usage)
+      usage: addUsage(reportedUsage(before.usage), reportedUsage(turn.usage)) as unknown as Message["usage"]
     }), { ...first, content: contentOf(first) })
-    return AnswerInfo.annotate(message, { turns: turns.map(told) })
+    const parts = turns.flatMap((turn) => AnswerInfo.of(turn).parts ?? [])
+    return AnswerInfo.annotate(message, {
+      turns: turns.map(told),
+      ...(parts.length === 0 ? undefined : { parts })
+    })
   }
 
   private continuation(message: Message): MessageRequest {
@@ -123,7 +132,7 @@ export class Answer {
     return {
       ...request,
       // Without content there is nothing to go on from, and the API takes no empty turn.
-      ...(content.length === 0 ? undefined : { messages: [...request.messages, { role: "assistant", content }] }),
+      ...(content.length === 0 ? undefined : { messages: withTurn(request.messages, content) }),
       ...(container === undefined ? undefined : { container })
     }
   }

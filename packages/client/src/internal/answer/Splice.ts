@@ -27,6 +27,7 @@ export class Splice {
   /** Where the blocks of this turn begin. */
   private base = 0
   private nextIndex = 0
+  private hasStart = false
 
   constructor(answer: Answer) {
     this.answer = answer
@@ -40,7 +41,7 @@ export class Splice {
       this.accumulator.add(event)
       if (isEnd(event)) this.held.push(event)
       else this.show(event, shown)
-      if (event.type !== "message_stop") continue
+      if (event.type !== "message_stop" || this.judged !== undefined) continue
       this.judged = this.judge()
       if (this.judged._tag !== "Whole") continue
       // At once, and not when the connection is done.
@@ -68,7 +69,15 @@ export class Splice {
   private show(event: MessageEvent, shown: Array<MessageEvent>): void {
     switch (event.type) {
       case "message_start":
-        if (!this.answer.isContinued) shown.push({ ...event, message: this.described(event.message) })
+        if (!this.hasStart) shown.push({ ...event, message: this.described(event.message) })
+        this.hasStart = true
+        break
+      case "restart":
+        // A recovery inside takes back what it knows of, which is this turn.
+        this.held = []
+        this.nextIndex = this.base + event.from
+        this.hasStart = this.nextIndex > 0
+        shown.push({ ...event, from: this.nextIndex })
         break
       case "content_block_start":
       case "content_block_delta":
@@ -100,10 +109,11 @@ export class Splice {
     if (outcome._tag !== "Whole") return outcome
     if (isFirst) return whole(this.held)
     const { container, stop_details, stop_reason, stop_sequence, usage } = outcome.message
+    const { parts } = AnswerInfo.of(outcome.message)
     const delta = { container, stop_details, stop_reason, stop_sequence }
     // The last counts replace those of the start, so they are those of all turns.
     return whole([
-      { type: "message_delta", delta, usage },
+      { type: "message_delta", delta: parts === undefined ? delta : AnswerInfo.annotate(delta, { parts }), usage },
       { type: "message_stop" }
     ])
   }

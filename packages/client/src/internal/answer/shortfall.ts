@@ -58,10 +58,10 @@ type CutShort = keyof typeof cutShort
 
 const isCutShort = (shortfall: Shortfall): shortfall is CutShort => shortfall in cutShort
 
-const stoppedBy = (reason: unknown): Shortfall | undefined => {
-  if (reason === null || reason === undefined) return "unfinished"
-  return shortfalls.find((shortfall) => shortfall === reason)
-}
+const stopReasons = ["refusal", "max_tokens", "model_context_window_exceeded", "pause_turn"] as const
+
+const stoppedBy = (reason: unknown): Shortfall | undefined =>
+  reason === null || reason === undefined ? "unfinished" : stopReasons.find((known) => known === reason)
 
 // A program that named a stop sequence may mean to get nothing in front of it.
 const isDone = (reason: unknown): boolean => reason === "end_turn" || reason === "tool_use"

@@ -49,6 +49,7 @@ const combinatorOf: Readonly<Record<string, string>> = {
   retry: "withRetry",
   retryBudget: "withRetryBudget",
   serverFallbacks: "withServerFallbacks",
+  streamRecovery: "withStreamRecovery",
   telemetry: "withTelemetry"
 }
 
@@ -158,9 +159,37 @@ const rules: ReadonlyArray<Rule> = [
   ),
   never(
     "completeAnswers",
+    "streamRecovery",
+    `a turn that breaks off would be gone on with as if it were the whole answer ("maxRecoveries"); put withCompleteAnswers before `
+      + `withStreamRecovery`
+  ),
+  never(
+    "completeAnswers",
     "fallback",
     `an answer that is not whole could never lead to its "targets", and another model might go on with a turn that it did not `
       + `begin ("continuations"); put withCompleteAnswers before withFallback`
+  ),
+  never(
+    "retry",
+    "streamRecovery",
+    `requests would multiply ("attempts" of the schedule times "maxRecoveries"); put withRetry before withStreamRecovery, `
+      + `which leaves what comes before the first content to it`
+  ),
+  never(
+    "hedge",
+    "streamRecovery",
+    `each hedge would bring its own "maxRecoveries" with it; put withHedge before withStreamRecovery`
+  ),
+  never(
+    "attemptTimeout",
+    "streamRecovery",
+    `the timeout would cover all parts of a stream together, and "maxRecoveries" could not help after it; put `
+      + `withAttemptTimeout before withStreamRecovery, or use withDeadline for the whole call`
+  ),
+  never(
+    "streamRecovery",
+    "streamRecovery",
+    `recoveries would multiply ("maxRecoveries" of the outer one times that of the inner one); keep one of the two`
   ),
   (outer, inner) => {
     if (inner.name === "retryBudget" && (outer.name === "retry" || outer.name === "hedge")) {

@@ -19,6 +19,7 @@ import type { PolicyLayer } from "./PolicyLayer.ts"
 import { rateLimiter, type RateLimiterOptions } from "./rateLimiter.ts"
 import { retry } from "./retry.ts"
 import { retryBudget, type RetryBudgetOptions } from "./retryBudget.ts"
+import { streamRecovery, type StreamRecoveryOptions } from "./streamRecovery.ts"
 import { telemetry, type TelemetryOptions } from "./telemetry.ts"
 
 /**
@@ -37,6 +38,7 @@ export interface StandardOptions<out E = never, out R = never> {
   readonly retryBudget?: RetryBudgetOptions | false | undefined
   readonly completeAnswers?: CompleteAnswersOptions | false | undefined
   readonly fallback?: FallbackOptions<E, R> | false | undefined
+  readonly streamRecovery?: StreamRecoveryOptions | false | undefined
   readonly deadline?: Duration.Input | false | undefined
   readonly cache?: CacheOptions<E, R> | false | undefined
   readonly telemetry?: TelemetryOptions | false | undefined
@@ -135,6 +137,7 @@ const allParts = <E, R>(options: StandardOptions<E, R>): ReadonlyArray<PolicyLay
   const wholeness = ifAsked(options.completeAnswers)
   const targets = ifAsked(options.fallback)
   const hasChain = targets !== undefined && (holdsSenders(targets) || targets.answer === undefined)
+  const recovery = ifAsked(options.streamRecovery)
   const answers = ifAsked(options.cache)
   const watch = unlessOff(options.telemetry, {})
   const alarms = ifAsked(options.alerts)
@@ -150,6 +153,7 @@ const allParts = <E, R>(options: StandardOptions<E, R>): ReadonlyArray<PolicyLay
     wholeness && completeAnswers(wholeness),
     // With other targets, the static answer is their last one as well: only there is it known of each why it did not answer.
     targets && hasChain ? fallbackOf(targets) : undefined,
+    recovery && streamRecovery(recovery),
     Duration.isFinite(total) ? deadline(total) : undefined,
     // What takes no time stands outside of the deadline, and is there for a missed one.
     answers && cache(answers),

@@ -1,5 +1,5 @@
 import type * as Schema from "effect/Schema"
-import { deepestJson, setKey } from "./jsonValue.ts"
+import { deepestJson, escapes, exactNumber, literals, setKey } from "./jsonValue.ts"
 
 /** A container that is not closed yet. Snapshots hold copies of it; once it is closed, it does not change any more. */
 type Open =
@@ -9,25 +9,15 @@ type Open =
 /** What may come next within the open containers. */
 type Expected = "value" | "firstOrEnd" | "key" | "colon" | "commaOrEnd"
 
-const escapes: Readonly<Record<string, string>> = {
-  "\"": "\"",
-  "\\": "\\",
-  "/": "/",
-  b: "\b",
-  f: "\f",
-  n: "\n",
-  r: "\r",
-  t: "\t"
-}
-const literals: Readonly<Record<string, Schema.Json>> = { true: true, false: false, null: null }
 const numberPattern = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/
 const space = /[\s\uFEFF]/
-const opening = /^[\s\uFEFF]*(?:`{3,}[\w+.-]*\s*)?$/
+const opening = /^[\s\uFEFF]*(?:`{1,2}|`{3,}[\w+.-]*\s*)?$/
 const longestOpening = 100
 
-// How many items may be copied for each character that is read. Only a container wider than some hundreds is shown less
-// often than it grows for it, and the whole work stays in proportion to the text.
-const copiesPerCharacter = 32
+// What may be copied for each character that is read, with the items of arrays as the unit. So the whole work stays in
+// proportion to the text, and only a wide container is shown less often than it grows.
+const copiesPerCharacter = 16
+const costOfKey = 8
 
 const isHighSurrogate = (code: number): boolean => code >= 0xd800 && code <= 0xdbff
 
@@ -64,7 +54,7 @@ export class PartialJson {
       this.read(character)
     }
     this.credit += chunk.length * copiesPerCharacter
-    if (!this.isShown && this.state === "within" && this.width <= this.credit) this.show()
+    if (!this.isShown && this.state === "within" && this.width + this.open.length <= this.credit) this.show()
     return this.shown !== earlier
   }
 
@@ -122,8 +112,9 @@ export class PartialJson {
     const { text } = this
     this.token = "none"
     if (Object.hasOwn(literals, text)) return this.put(literals[text] ?? null)
-    if (!numberPattern.test(text) || !Number.isFinite(Number(text))) return this.fail()
-    this.put(Number(text))
+    const value = numberPattern.test(text) ? exactNumber(text) : undefined
+    if (value === undefined) return this.fail()
+    this.put(value)
   }
 
   private readStructure(character: string): void {
@@ -176,8 +167,9 @@ export class PartialJson {
     const container = this.open.at(-1)
     if (container !== undefined) {
       add(container.value, container, value)
-      container.size++
-      this.width++
+      const cost = container.kind === "object" ? costOfKey : 1
+      container.size += cost
+      this.width += cost
     }
     this.expected = "commaOrEnd"
     this.isShown = false

@@ -44,3 +44,29 @@ export const isSameJson = (one: Schema.Json, other: Schema.Json): boolean => {
 export const setKey = (target: object, key: string, value: Schema.Json): void => {
   Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true })
 }
+
+/** What stands for a character after a backslash. */
+export const escapes: Readonly<Record<string, string>> = {
+  "\"": "\"",
+  "\\": "\\",
+  "/": "/",
+  b: "\b",
+  f: "\f",
+  n: "\n",
+  r: "\r",
+  t: "\t"
+}
+
+/** The words that are values. */
+export const literals: Readonly<Record<string, boolean | null>> = { true: true, false: false, null: null }
+
+// Integers of more digits than these may lie between two numbers that JavaScript can tell apart.
+const exactDigits = 15
+
+/** The number that digits say, `undefined` if JavaScript has none that is the same. */
+export const exactNumber = (digits: string): number | undefined => {
+  const value = Number(digits)
+  if (!Number.isFinite(value)) return undefined
+  const isExact = digits.length <= exactDigits || !/^-?\d+$/.test(digits) || String(value) === digits
+  return isExact || BigInt(digits) === BigInt(value) ? value : undefined
+}

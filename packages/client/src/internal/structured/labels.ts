@@ -5,19 +5,22 @@
 // Words that an answer of one label is dressed in. Any other word may change what is said ("not", "unless", in whatever
 // language), so with it there is no label.
 const fillers: ReadonlySet<string> = new Set(
-  ("a an the this that it it's is i i'd i'll would will be to as of in for by my our you here here's here`s "
+  ("a an the this that it it's is i i'd i'll would will be to as of in for by my our you here here's "
     + "answer label labels category class classification classify classified choice result type topic tag value best "
     + "correct final following message ticket text request email question input belongs fits falls under into goes go "
     + "with say choose pick select assign about most likely clearly is: =").split(" ")
 )
 
-const surrounding = /^["'`“”„‘’«»()[\]{}<>*#.,:;]+|["'`“”„‘’«»()[\]{}<>*#.,:;!]+$/g
+// What a sign before or after a word may be without changing it: ".net" is not "net", "c#" is not "c", "-1" is not "1".
+const before = /^["'`“”„‘’«»()[\]{}<>*#]+/
+const after = /["'`“”„‘’«»()[\]{}<>*.,:;!]+$/
+const joint = /(?<=[\p{L}\p{N}])[-_/](?=[\p{L}\p{N}])/gu
+const bullet = /^[-–•]+$/
 
 const words = (text: string): ReadonlyArray<string> =>
-  text.normalize("NFC").toLowerCase().replaceAll("’", "'").split(/[\s\-_/–]+/).map((word) =>
-    word.replace(surrounding, "")
-  )
-    .filter((word) => word !== "")
+  text.normalize("NFC").toLowerCase().replaceAll("’", "'").replace(joint, " ").split(/\s+/)
+    .map((word) => word.replace(before, "").replace(after, ""))
+    .filter((word) => word !== "" && !bullet.test(word))
 
 /** What two labels have in common that are told apart by nothing but case, white space and punctuation around words. */
 export const labelKey = (label: string): string => words(label).join(" ")

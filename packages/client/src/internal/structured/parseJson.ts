@@ -1,5 +1,5 @@
 import type * as Schema from "effect/Schema"
-import { deepestJson, isSameJson, setKey } from "./jsonValue.ts"
+import { deepestJson, escapes, exactNumber, isSameJson, literals, setKey } from "./jsonValue.ts"
 
 /**
  * What stands at a place of a text: a value and where it ends, or why there is none. `end` of a failure is the place where
@@ -26,22 +26,6 @@ const numberPattern = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
 const wordPattern = /[A-Za-z0-9_$+.-]+/y
 const hexPattern = /[0-9a-fA-F]{4}/y
 const plainPattern = /[^"\\]+/y
-
-// Integers of more digits than these may lie between two numbers that JavaScript can tell apart.
-const exactDigits = 15
-
-const escapes: Readonly<Record<string, string>> = {
-  "\"": "\"",
-  "\\": "\\",
-  "/": "/",
-  b: "\b",
-  f: "\f",
-  n: "\n",
-  r: "\r",
-  t: "\t"
-}
-
-const literals: Readonly<Record<string, Schema.Json>> = { true: true, false: false, null: null }
 
 /**
  * The JSON value that begins at `start`, after white space. With `whole` nothing may follow it but white space and comments.
@@ -113,11 +97,8 @@ export const parseJson = (text: string, start = 0, whole = false): Parsed => {
       at = word === undefined || begin + word.length < text.length ? begin : text.length
       throw fail("a number is malformed")
     }
-    const value = Number(digits)
-    const isExact = digits.length <= exactDigits || !/^-?\d+$/.test(digits)
-    if (!Number.isFinite(value) || (!isExact && BigInt(digits) !== BigInt(value))) {
-      throw new Failure("a number is too large to be read exactly", begin)
-    }
+    const value = exactNumber(digits)
+    if (value === undefined) throw new Failure("a number is too large to be read exactly", begin)
     return value
   }
 

@@ -4,6 +4,7 @@ import * as Equal from "effect/Equal"
 import type * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaParser from "effect/SchemaParser"
+import { contentOf, textOf } from "../answer/blocks.ts"
 import { type Candidate, findJson, type Found } from "./findJson.ts"
 import { deepestJson, isJsonArray, isJsonObject, isSameJson, isTooDeep } from "./jsonValue.ts"
 import { matchCase } from "./matchCase.ts"
@@ -28,8 +29,8 @@ export interface Parts {
 }
 
 export const partsOf = (message: Message, tool: string): Parts => ({
-  text: message.content.map((block) => block.type === "text" ? block.text : "").join(""),
-  inputs: message.content.flatMap((block) => block.type === "tool_use" && block.name === tool ? [block.input] : [])
+  text: contentOf(message).map(textOf).join(""),
+  inputs: contentOf(message).flatMap((block) => block.type === "tool_use" && block.name === tool ? [block.input] : [])
 })
 
 const failed = (message: string): Reading<never> => ({ _tag: "Issues", issues: [{ message, path: [] }] })
@@ -56,6 +57,9 @@ export const jsonOf = ({ inputs, text }: Parts): Found => {
   return { candidates, broken }
 }
 
+// Each is decoded, which takes far longer than to find it.
+const mostCandidates = 100
+
 const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
 
 const issuesOf = (issue: SchemaIssue.Issue): ReadonlyArray<Issue> =>
@@ -71,7 +75,7 @@ const readings = ({ isAlone, json }: Candidate, wrapper: string | undefined): Re
     const escaped = "value" in inner && isJsonObject(inner.value)
       ? readings({ json: inner.value, isAlone: true }, wrapper)
       : []
-    return wrapper === undefined ? escaped : [json, ...escaped]
+    return wrapper === undefined ? escaped : [...escaped, json]
   }
   if (wrapper === undefined) return [json]
   const wrapped = isJsonObject(json) && Object.hasOwn(json, wrapper) ? [json[wrapper] ?? null] : []
@@ -123,7 +127,11 @@ export const makeReader = <A, R>(codec: Schema.ConstraintDecoder<A, R>, wire: Wi
   }
 
   return Effect.fnUntraced(function*({ broken, candidates }: Found): Effect.fn.Return<Reading<A>, never, R> {
-    const [decoded, issues] = [new Array<Decoded<A>>(), new Array<readonly [Schema.Json, ReadonlyArray<Issue>]>()]
+    if (candidates.length > mostCandidates) {
+      return failed(`There are more than ${mostCandidates} pieces of JSON: one is expected`)
+    }
+    const decoded: Array<Decoded<A>> = []
+    const issues: Array<readonly [Schema.Json, ReadonlyArray<Issue>]> = []
     for (const candidate of candidates) {
       if (isTooDeep(candidate.json)) return failed(tooDeep)
       yield* Effect.match(decodeCandidate(candidate), {

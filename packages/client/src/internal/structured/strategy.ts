@@ -1,5 +1,4 @@
 import type {
-  ContentBlock,
   ContentBlockParam,
   Message,
   MessageParam,
@@ -9,6 +8,8 @@ import type {
 import * as Predicate from "effect/Predicate"
 import type { MessageRequest } from "../../ClaudeService.ts"
 import type { ModelCapabilities } from "../../ModelCapabilities.ts"
+import { sendableContent } from "../answer/assistantTurn.ts"
+import { contentOf } from "../answer/blocks.ts"
 import { isTooDeep } from "./jsonValue.ts"
 import type { Issue } from "./readAnswer.ts"
 import type { WireSchema } from "./wireSchema.ts"
@@ -49,8 +50,10 @@ export const ask = (request: MessageRequest, { capabilities, strategy, tool, wir
         output_config: { ...request.output_config, format: { type: "json_schema", schema: wire.native ?? wire.full } }
       }
     case "tool": {
-      // Manual thinking and some models refuse a forced choice, so it is forced only where that is known to be taken.
+      // Manual thinking and some models refuse a forced choice, so it is forced only where that is known to be taken; and not
+      // where it would keep the model from the tools that the request has of its own.
       const isForced = capabilities.forcedTools === true && request.thinking?.type !== "enabled"
+        && (request.tools ?? []).length === 0
       return {
         ...request,
         ...(isForced ? undefined : {
@@ -104,10 +107,10 @@ export const writeIssues = (
 
 /** Whether an answer calls a tool of the request, which somebody has to run before the model can be asked again. */
 export const callsOtherTool = (message: Message, tool: string): boolean =>
-  message.content.some((block) => block.type === "tool_use" && block.name !== tool)
+  contentOf(message).some((block) => block.type === "tool_use" && block.name !== tool)
 
 /** A block as it may be sent back: the API takes no blank text, no thinking without signature, no input that is no object. */
-const sendable = (block: ContentBlock): ReadonlyArray<ContentBlockParam> => {
+const sendable = (block: ContentBlockParam): ReadonlyArray<ContentBlockParam> => {
   switch (block.type) {
     case "text":
       return block.text.trim() === "" ? [] : [{ type: "text", text: block.text }]
@@ -127,7 +130,7 @@ const isThinking = ({ type }: ContentBlockParam): boolean => type === "thinking"
 /** What is added to a conversation to have an answer corrected: the answer, and what is wrong with it. */
 export const repairTurns = (message: Message, issues: ReadonlyArray<Issue>): ReadonlyArray<MessageParam> => {
   const wrong = `The answer cannot be used:\n${writeIssues(issues).map((issue) => `- ${issue}`).join("\n")}`
-  const content = message.content.flatMap(sendable)
+  const content = sendableContent(contentOf(message)).flatMap(sendable)
   const results = content.flatMap((block): ReadonlyArray<ToolResultBlockParam> =>
     block.type === "tool_use"
       ? [{

@@ -1,3 +1,4 @@
+import * as Equal from "effect/Equal"
 import type * as JsonSchema from "effect/JsonSchema"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
@@ -112,7 +113,8 @@ const unsayable: Readonly<Record<string, string>> = {
   prefixItems: "a tuple"
 }
 
-const unsupportedPattern = /\(\?[=!<]|\\[1-9bBkpP]|\{\d{3,}|\{\d*,\d{3,}/
+// Look-around, back references, word boundaries, lazy quantifiers, large ranges.
+const unsupportedPattern = /\(\?[=!<]|\\[1-9bBkpP]|[*+?}]\?|\{\d{3,}|\{\d*,\d{3,}/
 
 const isKept = (key: string, value: unknown): boolean => {
   switch (key) {
@@ -135,12 +137,20 @@ const join = (texts: ReadonlyArray<unknown>): string | undefined => {
   return said.length === 0 ? undefined : said.join("; ")
 }
 
+/** An array that begins like it goes on, which is how Effect writes one that is not empty, as an array of at least so many. */
+const withoutEqualBeginning = (node: Node): Node => {
+  const { prefixItems, ...rest } = node
+  const first = nodes(prefixItems)
+  const isEqual = first.length > 0 && first.every((item) => Equal.equals(item, node["items"]))
+  return isEqual ? { ...rest, minItems: Math.max(first.length, Number(node["minItems"] ?? 0)) } : node
+}
+
 /** A node with the members of its `allOf`, which are checks of the same value, as keywords of its own. */
 const flattened = (node: Node): Node => {
   const members = nodes(node["allOf"]).map(flattened)
   if (members.length === 0) return node
   const { allOf: _, ...rest } = node
-  const merged = Object.assign({}, ...members.toReversed(), rest) as Node
+  const merged = Object.assign({}, rest, ...members) as Node
   const description = join([node, ...members].map((part) => part["description"]))
   return description === undefined ? merged : { ...merged, description }
 }
@@ -162,7 +172,7 @@ const nativeSchema = (root: Node, definitions: JsonSchema.Definitions): Node => 
   let unions = 0
 
   const rewrite = (original: Node, path: string): Node => {
-    const node = flattened(original)
+    const node = withoutEqualBeginning(flattened(original))
     if (Predicate.isString(node["$ref"])) return { $ref: node["$ref"] }
     const out: Record<string, unknown> = {}
     const said: Array<string> = []
