@@ -124,21 +124,19 @@ const within = <A>(
   key: string,
   operation: Effect.Effect<A, KeyValueStore.KeyValueStoreError>
 ): Effect.Effect<A, KeyValueStore.KeyValueStoreError> =>
-  Effect.flatMap(
-    Effect.forkDetach(operation),
-    (fiber) =>
-      Effect.timeoutOrElse(Effect.interruptible(Fiber.join(fiber)), {
+  Effect.flatMap(Effect.forkDetach(operation), (fiber) =>
+    Effect.interruptible(Fiber.join(fiber)).pipe(
+      Effect.timeoutOrElse({
         duration: timeout,
         orElse: () =>
-          Effect.andThen(
-            Effect.forkDetach(Fiber.interrupt(fiber)),
-            Effect.fail(
-              new KeyValueStore.KeyValueStoreError({
-                method,
-                key,
-                message: `No answer within ${Duration.format(timeout)}`
-              })
-            )
+          Effect.fail(
+            new KeyValueStore.KeyValueStoreError({
+              method,
+              key,
+              message: `No answer within ${Duration.format(timeout)}`
+            })
           )
-      })
-  )
+      }),
+      // Not waited for: it may be what cannot be interrupted.
+      Effect.ensuring(Effect.sync(() => fiber.interruptUnsafe()))
+    ))

@@ -133,7 +133,8 @@ export type ToolServices<Tools extends ReadonlyArray<AnyTool>> = ServicesOfTool<
  *   streamed are repeated by default, since the service has tried the others often enough. A `Stop` is never repeated.
  * - `concurrency`: how many tools of one answer run at a time; 1. Their results are in the order of the calls.
  * - `runId`: the id of the run, part of every idempotency key; a new one. A run with the id of an earlier one goes on with that, if
- *   the `ledger` is the same: the conversation that was saved wins over the `messages` of the request.
+ *   the `ledger` is the same: once the model has answered, the conversation that was saved wins over the `messages` of the
+ *   request.
  * - `ledger`: where the run is kept; in memory, until it is over. Needs a `runId`.
  *
  * @category models
@@ -348,7 +349,7 @@ const nameOfTool = (tool: object): ReadonlyArray<string> =>
 
 const limitsOf = (owner: string, { pauses = 10, steps = 20, time, tokens }: Limits): CheckedLimits => ({
   steps: OptionCheck.attempts(owner, "limits.steps", steps),
-  tokens: tokens === undefined ? Number.POSITIVE_INFINITY : OptionCheck.number(owner, "limits.tokens", tokens, 1),
+  tokens: tokens === undefined ? Number.POSITIVE_INFINITY : OptionCheck.attempts(owner, "limits.tokens", tokens),
   time: time === undefined
     ? Duration.infinity
     : OptionCheck.duration(owner, "limits.time", time, { positive: true, infinite: true }),

@@ -24,6 +24,7 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
+import * as Tracer from "effect/Tracer"
 import { inspect } from "node:util"
 import { request } from "./support.ts"
 import { asks, done, recorder, requests, runLoop, toldLast, toolUse } from "./toolSupport.ts"
@@ -181,6 +182,28 @@ describe("a tool that fails", () => {
       assert.isTrue(ended)
       assert.deepStrictEqual(ran, [])
     }).pipe(Effect.provide(ClaudeTest.script([asks([["slow", {}], ["stops", {}], ["late", { what: "x" }]])])))
+  })
+
+  it.effect("is a span that knows the kind of its failure, and not its text", () => {
+    const spans: Array<Tracer.NativeSpan> = []
+    const tracer = Tracer.make({
+      span: (options) => {
+        const span = new Tracer.NativeSpan(options)
+        spans.push(span)
+        return span
+      }
+    })
+    return Effect.gen(function*() {
+      yield* runLoop([tool(() => Effect.fail(new Declined({ message: "the card of Ann" })))])
+      const [span] = spans
+      assert.strictEqual(span?.name, "execute_tool try")
+      assert.strictEqual(span?.attributes.get("error.type"), "Declined")
+      assert.match(String(span?.attributes.get("gen_ai.tool.call.id")), /^toolu_/)
+      assert.notInclude(inspect(span, { depth: 8 }), "Ann")
+    }).pipe(
+      Effect.provideService(Tracer.Tracer, tracer),
+      Effect.provide(ClaudeTest.script([asks([["try", {}]]), done]))
+    )
   })
 
   it.effect("by interrupting itself interrupts the run", () =>
@@ -469,6 +492,16 @@ describe("a limit", () => {
         after: asks([["act", { what: "again" }]], { usage: { input_tokens: 0, output_tokens: 100 } })
       }))
     ))
+
+  it.effect("of time holds for a ledger that does not answer", () =>
+    Effect.gen(function*() {
+      const ledger: ToolLedger.ToolLedger = { ...yield* ToolLedger.makeMemory, open: () => Effect.never }
+      const result = yield* during(
+        runLoop([], { limits: { time: "5 minutes" }, runId: "r", ledger }),
+        "6 minutes"
+      )
+      assert.strictEqual(result._tag === "Failure" ? result.failure.reason : "", "time")
+    }).pipe(Effect.provide(ClaudeTest.script([]))))
 
   it.effect("of time interrupts what runs, can be seen inside, and keeps what was done", () => {
     let left = Option.none<Duration.Duration>()

@@ -348,6 +348,46 @@ describe("a run with a ledger", () => {
       assert.strictEqual(ran, 1)
     }).pipe(Effect.provide([ClaudeTest.script([asks([act("one")]), done]), KeyValueStore.layerMemory])))
 
+  it.effect("takes other messages as long as the model has answered none", () =>
+    Effect.gen(function*() {
+      const ledger = yield* ToolLedger.makeMemory
+      const run = (content: string) =>
+        runLoop([], { runId: "r", ledger, request: { ...request, messages: [{ role: "user", content }] } })
+      yield* Effect.flip(run("wrong"))
+      yield* Effect.flip(run("right"))
+      yield* Effect.flip(run("right"))
+      yield* run("right")
+      const { transcript } = yield* run("too late")
+      assert.deepStrictEqual(transcript[0], { role: "user", content: "right" })
+      assert.deepStrictEqual((yield* requests).map(({ messages }) => messages[0]?.content), [
+        "wrong",
+        "right",
+        "right",
+        "right"
+      ])
+      assert.deepStrictEqual((yield* ledger.entries("r")).map(({ _tag }) => _tag), ["Began", "Began", "Answered"])
+    }).pipe(Effect.provide(ClaudeTest.script([
+      Fault.invalidRequest(),
+      Fault.authentication(),
+      Fault.authentication(),
+      done
+    ]))))
+
+  it.effect("stops with an error for what cannot be written, whoever gave it", () =>
+    Effect.gen(function*() {
+      const bigint = ClaudeTool.make("act", {
+        description: "",
+        input: Schema.Struct({ what: Schema.String }),
+        run: () => Effect.succeed([{ type: "text" as const, text: 1n as unknown as string }])
+      })
+      assert.strictEqual((yield* Effect.flip(runLoop([bigint]))).ledgerError?.reason, "write")
+      const circle: Array<unknown> = []
+      circle.push(circle)
+      const messages = [{ role: "user" as const, content: circle as unknown as string }]
+      const error = yield* Effect.flip(runLoop([], { request: { ...request, messages } }))
+      assert.strictEqual(error.ledgerError?.reason, "write")
+    }).pipe(Effect.provide(ClaudeTest.script([asks([act("one")])]))))
+
   it.effect("keeps runs apart whose ids begin alike", () =>
     Effect.gen(function*() {
       const ledger = yield* ToolLedger.makeMemory

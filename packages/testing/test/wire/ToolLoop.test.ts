@@ -104,6 +104,27 @@ describe("a tool loop on the wire", () => {
     )
   })
 
+  it.live("reads an answer without what a gateway put in the place of blocks", () => {
+    const { ran, tool } = runner()
+    const body = {
+      id: "msg_1",
+      type: "message",
+      role: "assistant",
+      model: request.model,
+      content: [null, { type: "tool_use", id: "toolu_1", name: "run", input: { path: "/a" } }, 7],
+      stop_reason: "tool_use",
+      usage: { input_tokens: 1, output_tokens: 1 }
+    }
+    return withWire(
+      { steps: [FaultStep.response({ status: 200, body }), FaultStep.message({ text: "Done." })] },
+      ({ claude }) =>
+        Effect.gen(function*() {
+          yield* ToolLoop.run({ request, tools: [tool] })
+          assert.deepStrictEqual(ran, [{ path: "/a" }])
+        }).pipe(Effect.provideService(ClaudeService, claude))
+    )
+  })
+
   it.live("survives overload, a cut stream and a pause between its tools, and runs each once", () => {
     const { ran, tool } = runner()
     const call = (path: string) => ({ type: "tool_use" as const, name: "run", input: { path } })

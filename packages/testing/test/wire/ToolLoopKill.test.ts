@@ -175,7 +175,7 @@ describe("a process that is killed", () => {
       // The same keys in other processes, and every place of an undisturbed run was one of death.
       for (const place of places) assert.include([...killedAt], place)
       assert.isAtLeast(killedAt.size, 38)
-    }), 60_000)
+    }), 120_000)
 
   it.live("at any time runs every tool once", () =>
     Effect.gen(function*() {

@@ -9,6 +9,7 @@ import * as Predicate from "effect/Predicate"
 import * as TokenUsage from "../../TokenUsage.ts"
 import type { Entry } from "../../ToolRecord.ts"
 import { sendableContent } from "../answer/assistantTurn.ts"
+import { contentOf } from "../answer/blocks.ts"
 import { isTooDeep } from "../structured/jsonValue.ts"
 
 /** A conversation as it follows from its entries, whether they happen now or were read from a ledger. */
@@ -21,6 +22,8 @@ export class Conversation {
   pauses = 0
   /** The last thing that the model said, until results of tools follow it. */
   answer: Message | undefined
+  /** Whether anything has been added to the messages it began with. */
+  hasBegun = false
   hasRunTools = false
   /** Where the API runs the tools that it runs itself, to be named in the next request. */
   container: string | undefined
@@ -28,7 +31,7 @@ export class Conversation {
   apply(entry: Entry): void {
     switch (entry._tag) {
       case "Began":
-        this.messages.push(...entry.messages)
+        this.messages.splice(0, this.messages.length, ...entry.messages)
         break
       case "Answered":
         this.#answered(entry.message)
@@ -36,6 +39,7 @@ export class Conversation {
       case "ToolsRan":
         this.messages.push({ role: "user", content: [...entry.results] })
         this.answer = undefined
+        this.hasBegun = true
         this.hasRunTools = true
         break
       case "Spent":
@@ -49,6 +53,7 @@ export class Conversation {
     this.pauses = isPaused ? this.pauses + 1 : 0
     if (!isPaused) this.steps++
     this.usage = TokenUsage.add(this.usage, TokenUsage.of(message))
+    this.hasBegun = true
     this.answer = message
     // Gateways leave out fields that the types promise.
     this.container = (message.container as Message["container"] | undefined)?.id ?? this.container
@@ -84,15 +89,20 @@ export class Conversation {
 const isToolUse = <Block extends { readonly type: string }>(block: Block): block is Block & { type: "tool_use" } =>
   block.type === "tool_use"
 
-const blocksOf = ({ content }: MessageParam): Array<ContentBlockParam> =>
-  Predicate.isString(content) ? [{ type: "text", text: content }] : content
+const blocksOf = ({ content }: MessageParam): Array<ContentBlockParam> => {
+  if (Predicate.isString(content)) return [{ type: "text", text: content }]
+  return Array.isArray(content) ? content : []
+}
 
 const isObject = (input: unknown): boolean => Predicate.isObject(input) && !Array.isArray(input)
 
-/** The answer as it is kept: an input that nests beyond reason could not be written, and is one that cannot be read. */
-export const withoutDeepInputs = (message: Message): Message => ({
+/**
+ * The answer as it is kept: without what is no block of content, which a gateway may send, and with an input that nests beyond
+ * reason as one that cannot be read, since it could not be written.
+ */
+export const readable = (message: Message): Message => ({
   ...message,
-  content: message.content.map((block) =>
+  content: contentOf(message).map((block) =>
     block.type === "tool_use" && isTooDeep(block.input) ? { ...block, input: "" } : block
   )
 })

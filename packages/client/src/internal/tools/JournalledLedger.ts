@@ -4,7 +4,7 @@ import * as Schema from "effect/Schema"
 import type { CallState, OpenRun, ToolLedger } from "../../ToolLedger.ts"
 import { ToolLedgerError } from "../../ToolLedgerError.ts"
 import { Entry, ToolResult } from "../../ToolRecord.ts"
-import { type Found, recordCodec } from "./record.ts"
+import { type RecordCodec, recordCodec } from "./record.ts"
 import { uniqueId } from "./uniqueId.ts"
 
 /** What a ledger is kept in. A text that was set is there for every later `get`. */
@@ -79,7 +79,7 @@ class JournalledRun {
       const token = yield* uniqueId
       // First the owner and then the look at what there is, while the one before does it the other way round: it says that a
       // tool starts and then looks who owns the run. So one of the two sees the other, and no call is run by both.
-      yield* this.#set(ownerKey, this.#owner.write(token))
+      yield* this.#write(ownerKey, this.#owner, token)
       const entries = yield* this.entries()
       let next = entries.length
 
@@ -92,7 +92,7 @@ class JournalledRun {
       const append = (entry: Entry) =>
         Effect.gen({ self: this }, function*() {
           yield* whileOwned
-          yield* this.#set(entryKey(next), this.#entry.write(entry))
+          yield* this.#write(entryKey(next), this.#entry, entry)
           next++
         })
       return {
@@ -101,14 +101,14 @@ class JournalledRun {
         find: (key) => this.find(key),
         start: (key, { attempt, tool }) =>
           Effect.andThen(
-            this.#set(attemptKey(key, attempt, "started"), this.#started.write({ tool, attempt })),
+            this.#write(attemptKey(key, attempt, "started"), this.#started, { tool, attempt }),
             whileOwned
           ),
-        finish: (key, result) => this.#set(callKey(key, "finished"), this.#finished.write(result)),
+        finish: (key, result) => this.#write(callKey(key, "finished"), this.#finished, result),
         release: (key) =>
           Effect.flatMap(this.find(key), (state) =>
             state?._tag === "Open"
-              ? this.#set(attemptKey(key, state.attempt, "released"), this.#released.write(null))
+              ? this.#write(attemptKey(key, state.attempt, "released"), this.#released, null)
               : Effect.void)
       }
     })
@@ -123,7 +123,7 @@ class JournalledRun {
 
   #read<A>(
     key: string,
-    codec: { readonly read: (text: string | undefined) => Found<A> }
+    codec: RecordCodec<A>
   ): Effect.Effect<A | undefined, ToolLedgerError> {
     return Effect.flatMap(this.#get(key), (text) => {
       const found = codec.read(text)
@@ -143,6 +143,17 @@ class JournalledRun {
     return Effect.mapError(
       this.#store.get(this.#prefix + key),
       (cause) => this.#error("read", key, "it could not be read", cause)
+    )
+  }
+
+  /** What has no form as JSON, such as a bigint in the content of a tool, cannot be kept. */
+  #write<A>(key: string, codec: RecordCodec<A>, value: A): Effect.Effect<void, ToolLedgerError> {
+    return Effect.flatMap(
+      Effect.try({
+        try: () => codec.write(value),
+        catch: () => this.#error("write", key, "what it is to hold cannot be written as JSON")
+      }),
+      (text) => this.#set(key, text)
     )
   }
 

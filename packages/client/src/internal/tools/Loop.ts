@@ -15,10 +15,11 @@ import { ToolLedgerError } from "../../ToolLedgerError.ts"
 import { ToolLoopError, type ToolLoopFailure } from "../../ToolLoopError.ts"
 import type { ToolLoopResult } from "../../ToolLoopEvent.ts"
 import type { Entry } from "../../ToolRecord.ts"
+import { canonicalJson } from "../canonicalJson.ts"
 import { nameOf } from "../foreignError.ts"
 import { stoppedBy } from "../stoppedBy.ts"
 import { callKeys } from "./callKeys.ts"
-import { Conversation, withoutDeepInputs } from "./Conversation.ts"
+import { Conversation, readable } from "./Conversation.ts"
 import type { Emit, Plan } from "./Plan.ts"
 import { type Call, type Halt, ToolCalls } from "./ToolCall.ts"
 import { uniqueId } from "./uniqueId.ts"
@@ -76,27 +77,14 @@ class Loop<E, R> {
   }
 
   toEnd(): Effect.Effect<ToolLoopResult, ToolLoopFailure<E>, R> {
-    const { time } = this.#plan.limits
-    const loop = this.#loop()
-    if (!Duration.isFinite(time)) return loop
-    return Deadline.withDeadlineOrElse(loop, {
-      duration: time,
-      orElse: ({ limit }) =>
-        Effect.fail(this.#error({
-          message: `The run did not end within ${Duration.format(limit)}`,
-          reason: "time",
-          limit: Duration.toMillis(limit)
-        }))
-    })
-  }
-
-  #loop(): Effect.Effect<ToolLoopResult, ToolLoopFailure<E>, R> {
     const conversation = this.#conversation
     return Effect.gen({ self: this }, function*() {
-      if (conversation.messages.length === 0) {
-        yield* this.#record({ _tag: "Began", messages: this.#plan.request.messages })
-      } else {
+      const { messages } = this.#plan.request
+      if (conversation.hasBegun) {
         yield* this.#drive.emit({ _tag: "Resumed", steps: conversation.steps })
+      } else if (!isSame(messages, conversation.messages)) {
+        // Also in the place of messages to which there was no answer: they may be what was wrong.
+        yield* this.#record({ _tag: "Began", messages })
       }
       while (!conversation.isOver) {
         // Before tools too: nobody would be left to be told of their results.
@@ -203,7 +191,7 @@ class Loop<E, R> {
       this.#attempt = 1
       const answered = yield* Effect.result(Retry.retry(this.#askOnce(step), this.#schedule))
       if (answered._tag === "Failure") return yield* this.#stepFailed(answered.failure)
-      const message = withoutDeepInputs(answered.success)
+      const message = readable(answered.success)
       const error = unusable(message)
       if (error !== undefined) {
         this.#spend(TokenUsage.of(message))
@@ -317,10 +305,11 @@ class Loop<E, R> {
   }
 
   #stop(why: Why<E>): Effect.Effect<never, ToolLoopFailure<E>> {
-    return Effect.suspend(() => Effect.fail(this.#error(why)))
+    return Effect.suspend(() => Effect.fail(this.failure(why)))
   }
 
-  #error(why: Why<E>): ToolLoopFailure<E> {
+  /** Why it stopped, with all that was done until then. */
+  failure(why: Why<E>): ToolLoopFailure<E> {
     const { messages, steps, usage } = this.#conversation
     return failureOf<E>({
       ...why,
@@ -330,6 +319,14 @@ class Loop<E, R> {
       steps,
       isRepeatable: this.#plan.ledger !== undefined || !this.#calls.hasBegun
     })
+  }
+}
+
+const isSame = (one: unknown, other: unknown): boolean => {
+  try {
+    return canonicalJson(one) === canonicalJson(other)
+  } catch {
+    return false
   }
 }
 
@@ -359,20 +356,37 @@ export const execute = <E, R>(
     const claude = yield* ClaudeService
     const runId = plan.runId ?? (yield* uniqueId)
     const ledger = plan.ledger ?? (yield* makeMemory)
-    const opened = Effect.gen(function*() {
-      const run = yield* ledger.open(runId)
-      return { run, conversation: yield* replay(runId, run.entries) }
-    })
-    const parts = yield* Effect.mapError(opened, (ledgerError) =>
-      failureOf<E>({
-        message: ledgerError.message,
-        reason: "ledger",
-        ledgerError,
+    let loop: Loop<E, R> | undefined
+    const failure = (why: Why<E>): ToolLoopFailure<E> =>
+      loop?.failure(why) ?? failureOf<E>({
+        ...why,
         runId,
         transcript: plan.request.messages,
         usage: TokenUsage.zero,
         steps: 0,
         isRepeatable: true
-      }))
-    return yield* new Loop(plan, drive, { claude, runId, ...parts }).toEnd()
+      })
+
+    const opened = Effect.gen(function*() {
+      const run = yield* ledger.open(runId)
+      return { run, conversation: yield* replay(runId, run.entries) }
+    })
+    const all = opened.pipe(
+      Effect.mapError((ledgerError) => failure({ message: ledgerError.message, reason: "ledger", ledgerError })),
+      Effect.flatMap((parts) => {
+        loop = new Loop(plan, drive, { claude, runId, ...parts })
+        return loop.toEnd()
+      })
+    )
+    const { time } = plan.limits
+    if (!Duration.isFinite(time)) return yield* all
+    return yield* Deadline.withDeadlineOrElse(all, {
+      duration: time,
+      orElse: ({ limit }) =>
+        Effect.fail(failure({
+          message: `The run did not end within ${Duration.format(limit)}`,
+          reason: "time",
+          limit: Duration.toMillis(limit)
+        }))
+    })
   })

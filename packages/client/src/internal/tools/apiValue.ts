@@ -31,8 +31,8 @@ export const ApiMessage = apiValue(
 export const ApiTurn = apiValue(
   "a turn of a conversation",
   (value): value is MessageParam =>
+    // Not its content: a conversation that is handed in is the API's to judge.
     Predicate.isObject(value) && Predicate.isString(value["role"])
-    && (Predicate.isString(value["content"]) || hasBlocks(value["content"]))
 )
 
 export const ApiToolResult = apiValue(
