@@ -384,7 +384,7 @@ export class InvalidResponseError extends Schema.TaggedError<InvalidResponseErro
  * - `category`, `explanation`: why, where the API says so; the wording of the explanation changes.
  * - `recommendedModel`: whom the API would ask instead.
  * - `fallbackCreditToken`: what makes asking another model within five minutes cheaper, and `hasPrefillClaim`: whether it may
- *   go on with what this one had written. Both are there only if the request asked for them.
+ *   go on with what this one had written. Both are there only if the request asked for them; `ClaudeAnswer.redeem` uses them.
  * - `partial`: the whole refused message, with its usage. What it holds of an answer is to be discarded.
  *
  * @category answer errors

@@ -50,6 +50,7 @@ describe("the order of a pipeline", () => {
       const layer = base().pipe(ClaudeLayer.standard({
         alerts: { onAlert: () => Effect.void },
         cache: {},
+        completeAnswers: {},
         hedge: {},
         fallback: { models: ["claude-haiku-5-5"], answer: () => "busy" },
         streamRecovery: {}
@@ -62,6 +63,7 @@ describe("the order of a pipeline", () => {
         "deadline",
         "streamRecovery",
         "fallback",
+        "completeAnswers",
         "retryBudget",
         "retry",
         "hedge",
@@ -114,6 +116,7 @@ describe("the order of a pipeline", () => {
         attemptTimeout: false,
         cache: false,
         circuitBreaker: false,
+        completeAnswers: false,
         concurrency: false,
         deadline: false,
         fallback: false,
@@ -225,6 +228,32 @@ describe("compositions that cannot work", () => {
       ClaudeLayer.withFallback({ answer: () => "busy" }),
       ClaudeLayer.withFallback({ models: ["claude-haiku-5-5"] }),
       [`"answer"`, `"targets"`]
+    ],
+    ...([
+      ["a retry", ClaudeLayer.withRetry()],
+      ["a hedge", ClaudeLayer.withHedge()],
+      ["a circuit breaker", ClaudeLayer.withCircuitBreaker()],
+      ["a rate limiter", ClaudeLayer.withRateLimiter()],
+      ["a concurrency limit", ClaudeLayer.withConcurrency()],
+      ["a timeout of an attempt", ClaudeLayer.withAttemptTimeout({ attempt: "1 minute" })]
+    ] as const).map(([name, policy]) =>
+      [`${name} around the turns of an answer`, ClaudeLayer.withCompleteAnswers(), policy, [
+        "around withCompleteAnswers",
+        `"continuations"`
+      ]] as const
+    ),
+    [
+      "a recovery of single turns",
+      ClaudeLayer.withStreamRecovery(),
+      ClaudeLayer.withCompleteAnswers(),
+      [`"maxRecoveries"`]
+    ],
+    ["turns that multiply", ClaudeLayer.withCompleteAnswers(), ClaudeLayer.withCompleteAnswers(), [`"continuations"`]],
+    [
+      "answers that are judged behind the fallback",
+      ClaudeLayer.withFallback({ models: ["claude-haiku-5-5"] }),
+      ClaudeLayer.withCompleteAnswers(),
+      [`"targets"`, `"continuations"`]
     ],
     ["a retry around the recovery of streams", ClaudeLayer.withStreamRecovery(), ClaudeLayer.withRetry(), [
       "withRetry around withStreamRecovery",

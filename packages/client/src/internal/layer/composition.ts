@@ -39,13 +39,16 @@ const combinatorOf: Readonly<Record<string, string>> = {
   attemptTimeout: "withAttemptTimeout",
   cache: "withCache",
   circuitBreaker: "withCircuitBreaker",
+  completeAnswers: "withCompleteAnswers",
   concurrency: "withConcurrency",
   deadline: "withDeadline",
   fallback: "withFallback",
+  fallbackCredit: "withFallbackCredit",
   hedge: "withHedge",
   rateLimiter: "withRateLimiter",
   retry: "withRetry",
   retryBudget: "withRetryBudget",
+  serverFallbacks: "withServerFallbacks",
   streamRecovery: "withStreamRecovery",
   telemetry: "withTelemetry"
 }
@@ -141,6 +144,30 @@ const rules: ReadonlyArray<Rule> = [
     "circuitBreaker",
     `the breaker would not hear of a timeout, so a service that hangs would never open its circuit; put withAttemptTimeout `
       + `before withCircuitBreaker`
+  ),
+  ...["retry", "hedge", "circuitBreaker", "rateLimiter", "concurrency", "attemptTimeout"].map((requests) =>
+    never(
+      requests,
+      "completeAnswers",
+      `it would take the turns of a paused answer (up to "continuations" more requests) for one; put withCompleteAnswers after it`
+    )
+  ),
+  never(
+    "completeAnswers",
+    "completeAnswers",
+    `turns would multiply ("continuations" of the outer one times "continuations" of the inner one); keep one of the two`
+  ),
+  never(
+    "completeAnswers",
+    "streamRecovery",
+    `a turn that breaks off would be gone on with as if it were the whole answer ("maxRecoveries"); put withCompleteAnswers before `
+      + `withStreamRecovery`
+  ),
+  never(
+    "completeAnswers",
+    "fallback",
+    `an answer that is not whole could never lead to its "targets", and another model might go on with a turn that it did not `
+      + `begin ("continuations"); put withCompleteAnswers before withFallback`
   ),
   never(
     "retry",

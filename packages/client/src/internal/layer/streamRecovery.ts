@@ -12,7 +12,8 @@ import type { ClaudeError, PartialAnswer } from "../../ClaudeError.ts"
 import * as ClaudeSchedule from "../../ClaudeSchedule.ts"
 import type { CallOptions, ClaudeServiceShape, MessageRequest } from "../../ClaudeService.ts"
 import { isContent, isPing, type MessageEvent } from "../../MessageEvents.ts"
-import { CurrentAttemptObserver, RejectionsFallThrough } from "../callContext.ts"
+import { RejectionsFallThrough } from "../callContext.ts"
+import { withPartial } from "../errorCopy.ts"
 import { continuationOf, hasOutputFormat, takesPrefill, type Way } from "../stream/continuation.ts"
 import { type Beginning, JoinedAnswer } from "../stream/JoinedAnswer.ts"
 import { joinedStream, type NextPart } from "../stream/joinedStream.ts"
@@ -176,20 +177,6 @@ class Recovery {
   }
 }
 
-/** The same failure with all that the consumer has of the answer, which the failure of one part does not know. */
-const withPartial = (fiber: Fiber.Fiber<unknown, unknown>, error: ClaudeError, partial: PartialAnswer): ClaudeError => {
-  const Class = error.constructor as new(fields: object) => ClaudeError
-  const fields: object = error
-  const whole = new Class({ ...fields, message: error.message, partial })
-  // It is no other failure: what was logged and counted once is not to be again.
-  const observer = fiber.getRef(CurrentAttemptObserver)
-  if (observer !== undefined) {
-    if (!observer.logsFirst(error)) observer.logsFirst(whole)
-    if (!observer.countsFirst(error)) observer.countsFirst(whole)
-  }
-  return whole
-}
-
 export const streamRecovery = (given: StreamRecoveryOptions): PolicyLayer => {
   const options = check(given)
   const { maxRecoveries, mode, models, tools } = options
@@ -209,7 +196,7 @@ export const streamRecovery = (given: StreamRecoveryOptions): PolicyLayer => {
       if (isHeard(fiber)) emit(fiber, { _tag: "StreamSurfaced", part: answer.partCount - 1, error: error._tag, reason })
       // The first part's own failure knows all there is.
       const knowsAll = answer.isFirstPart && error.partial !== undefined
-      return { _tag: "Fail", error: knowsAll ? error : withPartial(fiber, error, answer.partial) }
+      return { _tag: "Fail", error: knowsAll ? error : withPartial(error, answer.partial) }
     }
 
     /** The next part, of the first model that can take it. */

@@ -17,10 +17,11 @@ const sumOf = (one: unknown, other: unknown): unknown => {
   if (!isStated(one)) return other
   if (!isStated(other)) return one
   if (Predicate.isNumber(one) && Predicate.isNumber(other)) return one + other
+  if (Array.isArray(one) && Array.isArray(other)) return [...one as Array<unknown>, ...other as Array<unknown>]
   return Predicate.isObject(one) && Predicate.isObject(other) ? addUsage({ ...one }, { ...other }) : other
 }
 
-/** The sum of two, count by count, those within counts too. Of what is no count the later one is taken. */
+/** The sum of two, count by count, those within counts too, and lists joined. Of what is neither the later one is taken. */
 export const addUsage = (one: ReportedUsage, other: ReportedUsage): ReportedUsage =>
   Object.fromEntries(
     [...new Set([...Object.keys(one), ...Object.keys(other)])].map((name) => [name, sumOf(one[name], other[name])])

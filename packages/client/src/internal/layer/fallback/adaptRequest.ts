@@ -61,6 +61,10 @@ const thinkingFor = (asked: Thinking, support: ModelCapabilities.ModelCapabiliti
 const changedThinking = (before: Thinking, after: Thinking): string =>
   after === undefined ? "thinking left out" : `thinking from ${before?.type} to ${after.type}`
 
+const isSet = (value: unknown): boolean => value !== undefined && value !== null
+
+const isForced = ({ tool_choice: choice }: MessageRequest): boolean => choice?.type === "tool" || choice?.type === "any"
+
 /** Where a request goes: which model is asked, and whether it is another one than was asked for, or another account. */
 export interface Destination {
   readonly model: string | undefined
@@ -86,6 +90,10 @@ export const adaptRequest = (asked: MessageRequest, to: Destination): Adapted =>
   const before = { ...changedByProgram, model, messages: alternative ?? changedByProgram.messages }
 
   if (capabilities.tools === false && (before.tools?.length ?? 0) > 0) return { reason: "takes no tools" }
+  if (capabilities.structuredOutputs === false && isSet(before.output_config?.format)) {
+    return { reason: "has no structured outputs" }
+  }
+  if (capabilities.forcedTools === false && isForced(before)) return { reason: "takes no forced call of a tool" }
 
   const isSameOrigin = !to.isOtherService && model === asked.model
   const keepsBlocks = capabilities.thinking !== false && (thinkingBlocks ?? (isSameOrigin ? "keep" : "drop")) === "keep"
