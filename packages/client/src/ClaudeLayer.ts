@@ -109,7 +109,7 @@ export type { TelemetryOptions } from "./internal/layer/telemetry.ts"
  * - `attempt`: the whole attempt;
  * - `stream`: the whole attempt when it is a stream; `attempt` if not given;
  * - `firstEvent`: a stream, from the request to its first event; pings do not count;
- * - `idle`: the longest silence in a stream; pings are no silence, so a long think is not a stall;
+ * - `idle`: the longest time without a byte of a stream; pings are bytes, so a long think is not a stall;
  * - `headers`: from the request to the headers of the answer. Measured by the client; an answer that is not streamed has
  *   its headers when it is finished.
  *
