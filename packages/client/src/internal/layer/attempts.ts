@@ -1,12 +1,19 @@
+import type { Message } from "@anthropic-ai/sdk/resources/messages/messages"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { ClaudeError } from "../../ClaudeError.ts"
-import type { ClaudeServiceShape } from "../../ClaudeService.ts"
+import type { ClaudeServiceShape, MessageRequest, Policy } from "../../ClaudeService.ts"
 import type { MessageEvent } from "../../MessageEvents.ts"
-import { type AttemptListener, CurrentAttemptListener, CurrentAttemptObserver, LastFailure } from "../callContext.ts"
+import {
+  type AttemptListener,
+  CurrentAttemptListener,
+  CurrentAttemptObserver,
+  CurrentUsageScope,
+  LastFailure
+} from "../callContext.ts"
 
 /** Policies that are part of the attempt: what is sent, and how long it may take. */
 const partsOfAttempt = new Set(["attemptTimeout"])
@@ -62,12 +69,30 @@ const watchStream = (
     return Effect.succeed(observer === undefined ? told : observer.stream(fiber, model, told))
   }))
 
+/** Counts what an attempt uses, where somebody does. Counting tokens is free. */
+const metered = (request: MessageRequest, effect: Effect.Effect<Message, ClaudeError>) =>
+  Effect.withFiber((fiber) => {
+    const scope = fiber.getRef(CurrentUsageScope)
+    return scope === undefined ? effect : scope.effect(fiber, request, effect)
+  })
+
+const meteredStream = (request: MessageRequest, stream: Stream.Stream<MessageEvent, ClaudeError>) =>
+  Stream.unwrap(Effect.withFiber((fiber) => {
+    const scope = fiber.getRef(CurrentUsageScope)
+    return Effect.succeed(scope === undefined ? stream : scope.stream(fiber, request, stream))
+  }))
+
 const watched = (inner: ClaudeServiceShape): ClaudeServiceShape => ({
   ...inner,
-  createMessage: (request, call) => watchEffect(request.model, inner.createMessage(request, call)),
+  createMessage: (request, call) => metered(request, watchEffect(request.model, inner.createMessage(request, call))),
   countTokens: (request, call) => watchEffect(request.model, inner.countTokens(request, call)),
-  streamMessage: (request, call) => watchStream(request.model, inner.streamMessage(request, call))
+  streamMessage: (request, call) =>
+    meteredStream(request, watchStream(request.model, inner.streamMessage(request, call)))
 })
+
+/** Whether the attempts of a service with these policies around it are seen by anybody. */
+export const marksAttempts = (policies: ReadonlyArray<Policy>): boolean =>
+  policies.some(({ name }) => !partsOfAttempt.has(name))
 
 const recorded = (inner: ClaudeServiceShape): ClaudeServiceShape => ({
   ...inner,

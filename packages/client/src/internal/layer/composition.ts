@@ -46,7 +46,8 @@ const combinatorOf: Readonly<Record<string, string>> = {
   rateLimiter: "withRateLimiter",
   retry: "withRetry",
   retryBudget: "withRetryBudget",
-  telemetry: "withTelemetry"
+  telemetry: "withTelemetry",
+  usage: "withUsageLedger"
 }
 
 const shown = (policy: Policy): string => combinatorOf[policy.name] ?? policy.name
@@ -122,6 +123,17 @@ const rules: ReadonlyArray<Rule> = [
     "cache",
     "cache",
     `the outer one would never keep what the inner one answers; keep one of the two "capacity"s`
+  ),
+  never(
+    "retry",
+    "usage",
+    `the ledger would take each attempt of the "schedule" for a call, and a "budget" for a call would not cover them; put `
+      + `withUsageLedger outside of withRetry`
+  ),
+  never(
+    "hedge",
+    "usage",
+    `the ledger would take each hedge for a call, and never know which of them lost; put withUsageLedger outside of withHedge`
   ),
   never(
     "retry",

@@ -19,6 +19,7 @@ import { rateLimiter, type RateLimiterOptions } from "./rateLimiter.ts"
 import { retry } from "./retry.ts"
 import { retryBudget, type RetryBudgetOptions } from "./retryBudget.ts"
 import { telemetry, type TelemetryOptions } from "./telemetry.ts"
+import { usage, type UsageLedgerOptions } from "./usage.ts"
 
 /**
  * The parts of the standard pipeline. What is left out is as `standard` describes it; `false` leaves a part out.
@@ -37,6 +38,7 @@ export interface StandardOptions<out E = never, out R = never> {
   readonly fallback?: FallbackOptions<E, R> | false | undefined
   readonly deadline?: Duration.Input | false | undefined
   readonly cache?: CacheOptions<E, R> | false | undefined
+  readonly usage?: UsageLedgerOptions | false | undefined
   readonly telemetry?: TelemetryOptions | false | undefined
   readonly alerts?: AlertsOptions<E, R> | false | undefined
 }
@@ -133,6 +135,7 @@ const allParts = <E, R>(options: StandardOptions<E, R>): ReadonlyArray<PolicyLay
   const targets = ifAsked(options.fallback)
   const hasChain = targets !== undefined && (holdsSenders(targets) || targets.answer === undefined)
   const answers = ifAsked(options.cache)
+  const ledger = ifAsked(options.usage)
   const watch = unlessOff(options.telemetry, {})
   const alarms = ifAsked(options.alerts)
 
@@ -152,6 +155,7 @@ const allParts = <E, R>(options: StandardOptions<E, R>): ReadonlyArray<PolicyLay
     targets?.answer && (Duration.isFinite(total) || !hasChain)
       ? fallbackOf({ answer: targets.answer, shouldFallback: targets.shouldFallback })
       : undefined,
+    ledger && usage(ledger),
     watch && telemetry(watch),
     alarms && alerts(alarms)
   ]

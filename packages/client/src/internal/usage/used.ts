@@ -1,0 +1,79 @@
+import type { Message } from "@anthropic-ai/sdk/resources/messages/messages"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import { type ClaudeError, isApiError } from "../../ClaudeError.ts"
+import { property } from "../foreignError.ts"
+import { wasNeverSent } from "../limiter/accounting.ts"
+import { type Consumption, consumptionOf, nothing, saysTokens } from "./consumption.ts"
+import type { Forecast } from "./Forecast.ts"
+import type { StreamSeen } from "./StreamSeen.ts"
+
+/** How a request ended, and what it used. */
+export interface Used {
+  readonly end: "succeeded" | "failed" | "interrupted"
+  readonly error: ClaudeError | undefined
+  /** The answer, as far as it is needed to know it again. */
+  readonly answer: object | undefined
+  readonly consumption: Consumption
+  /** Whether the numbers are, in part or as a whole, an estimate of ours. */
+  readonly isEstimated: boolean
+  /** Whether nobody told anything at all of what was used. */
+  readonly isUnknown: boolean
+}
+
+const errorOf = (exit: Exit.Exit<unknown, ClaudeError>): ClaudeError | undefined =>
+  Option.getOrUndefined(Exit.findErrorOption(exit))
+
+/** What failed with an error of the API itself, before an answer began, is not billed. */
+const isFree = (error: ClaudeError): boolean => wasNeverSent(error) || isApiError(error)
+
+const told = (consumption: Consumption) => ({ consumption, isEstimated: false, isUnknown: false })
+
+const guessed = (forecast: Forecast) => ({ consumption: forecast.guess(), isEstimated: true, isUnknown: true })
+
+const endOf = (exit: Exit.Exit<unknown, ClaudeError>): "failed" | "interrupted" =>
+  Exit.isSuccess(exit) || Exit.hasInterrupts(exit) ? "interrupted" : "failed"
+
+/** The API bills nothing for a refusal that comes before any output. */
+const isRefusedAtOnce = (answer: unknown): boolean => {
+  const content = property(answer, "content")
+  return property(answer, "stop_reason") === "refusal" && Array.isArray(content) && content.length === 0
+}
+
+/** Of a request for a whole message. */
+export const usedByMessage = (exit: Exit.Exit<Message, ClaudeError>, forecast: Forecast): Used => {
+  if (Exit.isSuccess(exit)) {
+    const usage = property(exit.value, "usage")
+    const used = isRefusedAtOnce(exit.value)
+      ? told(nothing)
+      : saysTokens(usage)
+      ? told(consumptionOf(usage))
+      : guessed(forecast)
+    return { end: "succeeded", error: undefined, answer: exit.value, ...used }
+  }
+  const error = errorOf(exit)
+  const usage = property(error?.partial?.message, "usage")
+  const used = saysTokens(usage)
+    ? told(consumptionOf(usage))
+    : error !== undefined && isFree(error)
+    ? told(nothing)
+    : guessed(forecast)
+  return { end: endOf(exit), error, answer: undefined, ...used }
+}
+
+/** Of a request for a stream, by what was seen of it. */
+export const usedByStream = (exit: Exit.Exit<unknown, ClaudeError>, seen: StreamSeen, forecast: Forecast): Used => {
+  const { isWhole, message, usage } = seen
+  const error = isWhole ? undefined : errorOf(exit)
+  const how = { end: isWhole ? "succeeded" as const : endOf(exit), error, answer: message }
+  if (message === undefined) {
+    return { ...how, ...(error !== undefined && isFree(error) ? told(nothing) : guessed(forecast)) }
+  }
+  if (!saysTokens(usage)) {
+    return { ...how, consumption: forecast.guess(seen.output), isEstimated: true, isUnknown: false }
+  }
+  const consumption = consumptionOf(usage)
+  if (isWhole) return { ...how, ...told(seen.isRefusedAtOnce ? nothing : consumption) }
+  const partial = { ...consumption, usage: { ...consumption.usage, outputTokens: seen.output } }
+  return { ...how, consumption: partial, isEstimated: true, isUnknown: false }
+}
