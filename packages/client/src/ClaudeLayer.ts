@@ -713,7 +713,8 @@ export const withTelemetry = (options: TelemetryOptions = {}): Combinator => com
  * - `budget`: limits in tokens or dollars for a `call`, a `key` and `all` calls of the layer. A request that does not fit is not
  *   sent, and its call fails with `UsageBudgetExceededError`; it is not retried, and falls back only where
  *   `shouldFallback` says so. A hedge that does not fit is left out.
- * - `estimate`: how many input tokens a request has; `TokenEstimate.ofRequest`.
+ * - `estimate`: how many input tokens a request has; `TokenEstimate.ofRequest`, corrected by what answers have said. A function
+ *   of one's own is taken at its word.
  * - `maxKeys`: of how many keys budgets and sums are kept; 10,000. The one that was not used for longest goes first, and has its
  *   whole budget when it comes back.
  *
@@ -739,7 +740,7 @@ export const withTelemetry = (options: TelemetryOptions = {}): Combinator => com
  *
  * const Claude = ClaudeTest.script([], { after: Reply.text("Hello!") }).pipe(
  *   ClaudeLayer.withRetry(),
- *   ClaudeLayer.withUsageLedger({ budget: { key: { limit: { tokens: 150 }, window: "1 day" } } })
+ *   ClaudeLayer.withUsageLedger({ budget: { key: { limit: { tokens: 125 }, window: "1 day" } } })
  * )
  * const program = Effect.gen(function*() {
  *   const claude = yield* ClaudeService
@@ -750,13 +751,13 @@ export const withTelemetry = (options: TelemetryOptions = {}): Combinator => com
  *   })
  *   const askFor = (tenant: string) => ask.pipe(UsageLedger.withKey(tenant), Effect.as("answered"))
  *   const orRefused = Effect.catchTag("UsageBudgetExceededError", ({ budget }) => Effect.succeed(`refused by ${budget}`))
- *   const first = yield* Effect.forEach(Array.from({ length: 4 }), () => askFor("one").pipe(orRefused))
+ *   const first = yield* Effect.forEach(Array.from({ length: 3 }), () => askFor("one").pipe(orRefused))
  *   return [...first, yield* askFor("two")]
  * })
  *
  * assert.deepStrictEqual(
  *   await Effect.runPromise(program.pipe(Effect.provide(Claude))),
- *   ["answered", "answered", "answered", "refused by key one", "answered"]
+ *   ["answered", "answered", "refused by key one", "answered"]
  * )
  * ```
  *

@@ -157,7 +157,7 @@ export const usage = (options: UsageLedgerOptions = {}): PolicyLayer => {
           return Effect.succeed(watchSeen(
             Stream.provideService(inner.streamMessage(request, call), CurrentUsageScope, usage),
             () => undefined,
-            (_, seen) => usage.close(seen.isWhole ? seen.message : undefined)
+            (seen) => usage.close(seen.isWhole ? seen.message : undefined)
           ))
         })),
       // Counting tokens is free.

@@ -2,6 +2,7 @@ import type { MessageRequest } from "../../ClaudeService.ts"
 import type { ModelPrices } from "../../Prices.ts"
 import * as TokenUsage from "../../TokenUsage.ts"
 import type { Reserve } from "../../UsageBudget.ts"
+import { estimateInput } from "../estimateInput.ts"
 import { property } from "../foreignError.ts"
 import type { LearnedCosts } from "../limiter/LearnedCosts.ts"
 import type { Consumption } from "./consumption.ts"
@@ -96,6 +97,8 @@ export class Forecast {
 
   private input(reserve: Reserve): number {
     const estimate = this.estimated ??= Math.max(0, Math.ceil(this.estimate(this.request)))
+    // A function of the program's own is taken at its word.
+    if (this.estimate !== estimateInput) return estimate
     const usual = this.learned.input(this.model, estimate, false)
     return reserve === "expected" ? usual : Math.max(estimate, usual)
   }

@@ -19,7 +19,7 @@ export class StreamSeen {
   private letters = 0
   private wideLetters = 0
 
-  readonly note = (event: MessageEvent): MessageEvent => {
+  note(event: MessageEvent): void {
     switch (event.type) {
       case "message_start":
         this.message = event.message
@@ -43,8 +43,10 @@ export class StreamSeen {
       case "message_stop":
         this.isWhole = true
         break
+      case "content_block_stop":
+      case "ping":
+        break
     }
-    return event
   }
 
   /** About how many tokens of output came: the API tells their number only at the end. */

@@ -1,4 +1,5 @@
 import type { Message } from "@anthropic-ai/sdk/resources/messages/messages"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -31,25 +32,37 @@ export const meteredMessage = (
   })
 }
 
-/** Runs once, when a stream is over: with its last event, a failure, or its consumer. */
+/**
+ * Reads along with a stream, and tells once that it is over: by its own end or failure, or because its consumer left. What the
+ * consumer fails with, which the scope hears of as well, is none of the stream's.
+ */
 export const watchSeen = (
   stream: Stream.Stream<MessageEvent, ClaudeError>,
   begin: () => ClaudeError | undefined,
-  end: (exit: Exit.Exit<unknown, ClaudeError>, seen: StreamSeen) => void
+  end: (seen: StreamSeen, failure: Cause.Cause<ClaudeError> | undefined) => void
 ): Stream.Stream<MessageEvent, ClaudeError> =>
   Stream.unwrap(Effect.uninterruptible(Effect.flatMap(Effect.scope, (scope) => {
     const seen = new StreamSeen()
-    const finalizer = Scope.addFinalizerExit(scope, (exit: Exit.Exit<unknown, ClaudeError>) =>
-      Effect.sync(() => {
-        // A consumer that has enough ends with success; that there is no more is a failure to whoever pulls.
-        if (Exit.isFailure(exit) && Pull.isDoneCause(exit.cause)) {
-          seen.isWhole = true
-          end(Exit.void, seen)
-        } else end(exit, seen)
-      }))
-    return Effect.flatMap(finalizer, () => {
+    let isOver = false
+    const over = (failure: Cause.Cause<ClaudeError> | undefined): undefined => {
+      if (isOver) return
+      isOver = true
+      end(seen, failure)
+    }
+    const note = (exit: Exit.Exit<ReadonlyArray<MessageEvent>, ClaudeError | Cause.Done>): undefined => {
+      if (Exit.isSuccess(exit)) {
+        for (const event of exit.value) seen.note(event)
+      } else if (Pull.isDoneCause(exit.cause)) {
+        seen.isWhole = true
+        over(undefined)
+      } else if (!Cause.hasInterruptsOnly(exit.cause)) {
+        over(exit.cause as Cause.Cause<ClaudeError>)
+      }
+    }
+    const watched = Stream.transformPull(stream, (pull) => Effect.succeed(Effect.onExitPrimitive(pull, note)))
+    return Effect.flatMap(Scope.addFinalizer(scope, Effect.sync(() => over(undefined))), () => {
       const refusal = begin()
-      return refusal === undefined ? Effect.succeed(Stream.map(stream, seen.note)) : Effect.fail(refusal)
+      return refusal === undefined ? Effect.succeed(watched) : Effect.fail(refusal)
     })
   })))
 
@@ -63,6 +76,6 @@ export const meteredStream = (
   return watchSeen(
     stream,
     () => attempt.open(),
-    (exit, seen) => attempt.close((forecast) => usedByStream(exit, seen, forecast))
+    (seen, failure) => attempt.close((forecast) => usedByStream(seen, failure, forecast))
   )
 }

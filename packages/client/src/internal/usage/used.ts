@@ -1,4 +1,5 @@
 import type { Message } from "@anthropic-ai/sdk/resources/messages/messages"
+import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import { type ClaudeError, isApiError } from "../../ClaudeError.ts"
@@ -21,8 +22,8 @@ export interface Used {
   readonly isUnknown: boolean
 }
 
-const errorOf = (exit: Exit.Exit<unknown, ClaudeError>): ClaudeError | undefined =>
-  Option.getOrUndefined(Exit.findErrorOption(exit))
+const errorIn = (cause: Cause.Cause<ClaudeError>): ClaudeError | undefined =>
+  Option.getOrUndefined(Cause.findErrorOption(cause))
 
 /** What failed with an error of the API itself, before an answer began, is not billed. */
 const isFree = (error: ClaudeError): boolean => wasNeverSent(error) || isApiError(error)
@@ -30,9 +31,6 @@ const isFree = (error: ClaudeError): boolean => wasNeverSent(error) || isApiErro
 const told = (consumption: Consumption) => ({ consumption, isEstimated: false, isUnknown: false })
 
 const guessed = (forecast: Forecast) => ({ consumption: forecast.guess(), isEstimated: true, isUnknown: true })
-
-const endOf = (exit: Exit.Exit<unknown, ClaudeError>): "failed" | "interrupted" =>
-  Exit.isSuccess(exit) || Exit.hasInterrupts(exit) ? "interrupted" : "failed"
 
 /** The API bills nothing for a refusal that comes before any output. */
 const isRefusedAtOnce = (answer: unknown): boolean => {
@@ -51,21 +49,26 @@ export const usedByMessage = (exit: Exit.Exit<Message, ClaudeError>, forecast: F
       : guessed(forecast)
     return { end: "succeeded", error: undefined, answer: exit.value, ...used }
   }
-  const error = errorOf(exit)
+  const error = errorIn(exit.cause)
   const usage = property(error?.partial?.message, "usage")
   const used = saysTokens(usage)
     ? told(consumptionOf(usage))
     : error !== undefined && isFree(error)
     ? told(nothing)
     : guessed(forecast)
-  return { end: endOf(exit), error, answer: undefined, ...used }
+  return { end: Exit.hasInterrupts(exit) ? "interrupted" : "failed", error, answer: undefined, ...used }
 }
 
-/** Of a request for a stream, by what was seen of it. */
-export const usedByStream = (exit: Exit.Exit<unknown, ClaudeError>, seen: StreamSeen, forecast: Forecast): Used => {
+/** Of a request for a stream, by what was seen of it. Without a failure, and not whole, it was given up. */
+export const usedByStream = (
+  seen: StreamSeen,
+  failure: Cause.Cause<ClaudeError> | undefined,
+  forecast: Forecast
+): Used => {
   const { isWhole, message, usage } = seen
-  const error = isWhole ? undefined : errorOf(exit)
-  const how = { end: isWhole ? "succeeded" as const : endOf(exit), error, answer: message }
+  const error = failure === undefined || isWhole ? undefined : errorIn(failure)
+  const end = isWhole ? "succeeded" : failure === undefined ? "interrupted" : "failed"
+  const how = { end, error, answer: message } as const
   if (message === undefined) {
     return { ...how, ...(error !== undefined && isFree(error) ? told(nothing) : guessed(forecast)) }
   }
