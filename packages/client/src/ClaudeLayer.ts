@@ -749,10 +749,13 @@ export const withTelemetry = (options: TelemetryOptions = {}): Combinator => com
  *     max_tokens: 100,
  *     messages: [{ role: "user", content: "Hello" }]
  *   })
- *   const askFor = (tenant: string) => ask.pipe(UsageLedger.withKey(tenant), Effect.as("answered"))
- *   const orRefused = Effect.catchTag("UsageBudgetExceededError", ({ budget }) => Effect.succeed(`refused by ${budget}`))
- *   const first = yield* Effect.forEach(Array.from({ length: 3 }), () => askFor("one").pipe(orRefused))
- *   return [...first, yield* askFor("two")]
+ *   const askFor = (tenant: string) =>
+ *     ask.pipe(
+ *       Effect.as("answered"),
+ *       Effect.catchTag("UsageBudgetExceededError", ({ budget }) => Effect.succeed(`refused by ${budget}`)),
+ *       UsageLedger.withKey(tenant)
+ *     )
+ *   return yield* Effect.forEach(["one", "one", "one", "two"], askFor)
  * })
  *
  * assert.deepStrictEqual(

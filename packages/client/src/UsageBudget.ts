@@ -25,7 +25,7 @@
  *
  * const job = Effect.gen(function*() {
  *   const claude = yield* ClaudeService
- *   yield* Effect.forever(claude.createMessage({
+ *   return yield* Effect.forever(claude.createMessage({
  *     model: "claude-sonnet-5-5",
  *     max_tokens: 100,
  *     messages: [{ role: "user", content: "Hello" }]

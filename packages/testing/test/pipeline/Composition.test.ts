@@ -51,11 +51,13 @@ describe("the order of a pipeline", () => {
         alerts: { onAlert: () => Effect.void },
         cache: {},
         hedge: {},
+        usage: {},
         fallback: { models: ["claude-haiku-5-5"], answer: () => "busy" }
       }))
       assert.deepStrictEqual(yield* names(layer), [
         "alerts",
         "telemetry",
+        "usage",
         "fallback",
         "cache",
         "deadline",

@@ -182,7 +182,7 @@ describe("a request is sent only if all of it fits", () => {
     Effect.gen(function*() {
       const claude = yield* ClaudeService
       const { entries } = yield* Effect.scoped(entriesOf(
-        claude.streamMessage(request).pipe(Stream.runForEach(({ type }) => Effect.fail(new Error(type))))
+        claude.streamMessage(request).pipe(Stream.runForEach(({ type }) => Effect.fail(type)))
       ))
       assert.deepStrictEqual(entries.map(shown), [["first", "interrupted", "estimated"]])
     }).pipe((test) => using(test, always().pipe(ClaudeLayer.withUsageLedger()))))

@@ -577,7 +577,7 @@ describe("options and compositions", () => {
           : event
       )
       const bare = Layer.succeedContext(Context.make(ClaudeService, {
-        createMessage: () => Effect.succeed(message as never),
+        createMessage: () => Effect.succeed(message),
         streamMessage: () => Stream.fromIterable(events as never),
         countTokens: () => Effect.succeed({ input_tokens: 1 })
       }))
