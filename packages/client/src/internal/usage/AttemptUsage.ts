@@ -9,6 +9,8 @@ import type { AttemptNote, CallUsage } from "./CallUsage.ts"
 import { Forecast } from "./Forecast.ts"
 import type { Used } from "./used.ts"
 
+const none: ReadonlyArray<never> = []
+
 /** What one attempt holds of its budgets, and what it tells the calls that it is made for. */
 export class AttemptUsage {
   readonly forecast: Forecast
@@ -16,9 +18,9 @@ export class AttemptUsage {
   private readonly clock: Clock.Clock
   private readonly attempt: number
   private readonly hedge: number
-  private readonly holds: Array<Hold> = []
-  private readonly notes: Array<AttemptNote> = []
-  private isOpen = false
+  private holds: ReadonlyArray<Hold> = none
+  /** There from when the attempt is let in until it is settled. */
+  private note: AttemptNote | undefined
 
   constructor(call: CallUsage, fiber: Fiber.Fiber<unknown, unknown>, request: MessageRequest) {
     this.call = call
@@ -41,29 +43,21 @@ export class AttemptUsage {
         })
       }
     }
-    for (const budget of budgets) this.holds.push(budget.take(this.forecast, prices))
-    const { model } = this.forecast
-    for (let call: CallUsage | undefined = this.call; call !== undefined; call = call.outer) {
-      this.notes.push(call.begin(model, this.attempt, this.hedge))
-    }
-    this.isOpen = true
+    if (budgets.length > 0) this.holds = budgets.map((budget) => budget.take(this.forecast, prices))
+    this.note = this.call.begin(this.forecast.model, this.attempt, this.hedge)
     return undefined
   }
 
   /** Settles once, and nothing if the attempt was never let in. */
   close(usedBy: (forecast: Forecast) => Used): void {
-    if (!this.isOpen) return
-    this.isOpen = false
-    const used = usedBy(this.forecast)
-    if (used.end === "succeeded" && !used.isEstimated) this.forecast.learn(used.consumption)
-    const { model } = this.forecast
-    for (const hold of this.holds) hold.meter.settle(hold, model, used.consumption, used.isUnknown, this.call.prices)
-    const at = this.clock.currentTimeMillisUnsafe()
-    let index = 0
-    for (let call: CallUsage | undefined = this.call; call !== undefined; call = call.outer) {
-      const note = this.notes[index]
-      if (note !== undefined) call.end(note, used, at)
-      index += 1
+    const { call, forecast, note } = this
+    if (note === undefined) return
+    this.note = undefined
+    const used = usedBy(forecast)
+    if (used.end === "succeeded" && !used.isEstimated) forecast.learn(used.consumption)
+    for (const hold of this.holds) {
+      hold.meter.settle(hold, forecast.model, used.consumption, used.isUnknown, call.prices)
     }
+    call.end(note, used, this.clock.currentTimeMillisUnsafe())
   }
 }

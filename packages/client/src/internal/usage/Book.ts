@@ -24,16 +24,12 @@ export class Book {
 
   /** Books what one call used. `isNew` says that the call has not been counted. */
   add(bookings: ReadonlyArray<Booking>, isNew: boolean): void {
-    const counted = new Set<Tally>()
     for (const booking of bookings) {
       const { entry } = booking
       this.since ??= entry.at
-      for (const tally of [this.all, this.tally(this.byKey, entry.key), this.tally(this.byModel, entry.model)]) {
-        tally.add(booking)
-        if (!isNew || counted.has(tally)) continue
-        counted.add(tally)
-        tally.addCall()
-      }
+      this.all.add(booking, isNew)
+      this.tally(this.byKey, entry.key).add(booking, isNew)
+      this.tally(this.byModel, entry.model).add(booking, isNew)
       for (const reader of this.readers) Queue.offerUnsafe(reader, entry)
     }
   }

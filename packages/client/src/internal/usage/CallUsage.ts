@@ -31,6 +31,8 @@ export interface AttemptNote {
   isKept: boolean
   endedAt: number
   used: Used | undefined
+  /** What the call around this one noted of the same request. */
+  readonly outer: AttemptNote | undefined
 }
 
 export interface CallFacts {
@@ -108,7 +110,8 @@ export class CallUsage implements UsageScope {
       isLost: false,
       isKept: false,
       endedAt: 0,
-      used: undefined
+      used: undefined,
+      outer: this.outer?.begin(model, attempt, hedge)
     }
     if (hedge === 0) this.isContinuing = false
     this.notes.push(note)
@@ -119,6 +122,7 @@ export class CallUsage implements UsageScope {
     note.used = used
     note.endedAt = at
     if (used.error !== undefined) this.lastFailure = used.error
+    if (note.outer !== undefined) this.outer?.end(note.outer, used, at)
     if (this.facts.isSingle) this.close(used.end === "succeeded" ? used.answer : undefined)
     else if (this.isClosed) this.book([this.booking(note, used, false)], false)
   }

@@ -42,12 +42,15 @@ const isRefusedAtOnce = (answer: unknown): boolean => {
 export const usedByMessage = (exit: Exit.Exit<Message, ClaudeError>, forecast: Forecast): Used => {
   if (Exit.isSuccess(exit)) {
     const usage = property(exit.value, "usage")
-    const used = isRefusedAtOnce(exit.value)
-      ? told(nothing)
-      : saysTokens(usage)
-      ? told(consumptionOf(usage))
-      : guessed(forecast)
-    return { end: "succeeded", error: undefined, answer: exit.value, ...used }
+    const isTold = saysTokens(usage)
+    return {
+      end: "succeeded",
+      error: undefined,
+      answer: exit.value,
+      consumption: isRefusedAtOnce(exit.value) ? nothing : isTold ? consumptionOf(usage) : forecast.guess(),
+      isEstimated: !isTold,
+      isUnknown: !isTold
+    }
   }
   const error = errorIn(exit.cause)
   const usage = property(error?.partial?.message, "usage")
