@@ -1,4 +1,5 @@
 import type { ClaudeError } from "@effect-claude/client/ClaudeError"
+import * as ClaudeEvents from "@effect-claude/client/ClaudeEvents"
 import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
 import { ClaudeService } from "@effect-claude/client/ClaudeService"
 import * as UsageBudget from "@effect-claude/client/UsageBudget"
@@ -10,6 +11,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
@@ -414,6 +416,35 @@ describe("windows, expectations and hands", () => {
       assert.strictEqual(yield* tagOf(createMessage.pipe(UsageBudget.withBudget(budget))), "UsageBudgetExceededError")
       assert.strictEqual((yield* budget.level).spent, 26)
     }).pipe((test) => using(test, always().pipe(ClaudeLayer.withDeadline("1 minute")))))
+
+  it.effect("what a budget refused is no attempt to telemetry, and one failure of a call", () =>
+    Effect.gen(function*() {
+      const ended: Array<unknown> = []
+      yield* Effect.forkScoped(
+        Stream.runForEach(
+          ClaudeEvents.stream,
+          ({ event }) =>
+            Effect.sync(() => event._tag === "CallEnded" || event._tag === "AttemptFailed" ? ended.push(event) : 0)
+        ),
+        { startImmediately: true }
+      )
+      for (const [, call] of operations) yield* Effect.flip(call.pipe(UsageBudget.withBudget(budgetOf(0))))
+      yield* Effect.yieldNow
+      assert.deepStrictEqual(
+        ended,
+        [1, 2].map(() => ({
+          _tag: "CallEnded",
+          outcome: "failure",
+          duration: Duration.millis(0),
+          attempts: 0,
+          error: "UsageBudgetExceededError"
+        }))
+      )
+    }).pipe(
+      Effect.scoped,
+      (test) =>
+        using(test, script().pipe(ClaudeLayer.standard({ usage: {} }), Layer.provideMerge(ClaudeEvents.layer())))
+    ))
 
   it.effect("what a budget refused gives the rate limiter back what it took, and the circuit its probe", () =>
     Effect.gen(function*() {

@@ -46,48 +46,60 @@ const tell = (
   return undefined
 }
 
-const watchEffect = <A>(model: string, effect: Effect.Effect<A, ClaudeError>): Effect.Effect<A, ClaudeError> =>
-  Effect.withFiber((fiber) => {
-    const observer = fiber.getRef(CurrentAttemptObserver)
-    const listener = fiber.getRef(CurrentAttemptListener)
-    const told = listener === undefined
-      ? effect
-      : Effect.onExitPrimitive(effect, (exit) => tell(fiber, listener, exit))
-    return observer === undefined ? told : observer.effect(fiber, model, told)
-  })
+type AnyFiber = Fiber.Fiber<unknown, unknown>
 
-const watchStream = (
+const watchedBy = <A>(
+  fiber: AnyFiber,
   model: string,
-  stream: Stream.Stream<MessageEvent, ClaudeError>
-): Stream.Stream<MessageEvent, ClaudeError> =>
-  Stream.unwrap(Effect.withFiber((fiber) => {
-    const observer = fiber.getRef(CurrentAttemptObserver)
-    const listener = fiber.getRef(CurrentAttemptListener)
-    const told = listener === undefined
-      ? stream
-      : Stream.onExit(stream, (exit) => Effect.sync(() => tell(fiber, listener, exit)))
-    return Effect.succeed(observer === undefined ? told : observer.stream(fiber, model, told))
-  }))
+  effect: Effect.Effect<A, ClaudeError>
+): Effect.Effect<A, ClaudeError> => {
+  const observer = fiber.getRef(CurrentAttemptObserver)
+  const listener = fiber.getRef(CurrentAttemptListener)
+  const told = listener === undefined
+    ? effect
+    : Effect.onExitPrimitive(effect, (exit) => tell(fiber, listener, exit))
+  return observer === undefined ? told : observer.effect(fiber, model, told)
+}
 
-/** Counts what an attempt uses, where somebody does. Counting tokens is free. */
-const metered = (request: MessageRequest, effect: Effect.Effect<Message, ClaudeError>) =>
+const watchEffect = <A>(model: string, effect: Effect.Effect<A, ClaudeError>): Effect.Effect<A, ClaudeError> =>
+  Effect.withFiber((fiber) => watchedBy(fiber, model, effect))
+
+/** Around all else stands who counts what is used: an attempt that a budget does not allow is none. */
+const watchMessage = (request: MessageRequest, effect: Effect.Effect<Message, ClaudeError>) =>
   Effect.withFiber((fiber) => {
     const scope = fiber.getRef(CurrentUsageScope)
-    return scope === undefined ? effect : scope.effect(fiber, request, effect)
+    return scope === undefined
+      ? watchedBy(fiber, request.model, effect)
+      : scope.effect(fiber, request, watchEffect(request.model, effect))
   })
 
-const meteredStream = (request: MessageRequest, stream: Stream.Stream<MessageEvent, ClaudeError>) =>
-  Stream.unwrap(Effect.withFiber((fiber) => {
+type EventStream = Stream.Stream<MessageEvent, ClaudeError>
+
+const streamWatchedBy = (fiber: AnyFiber, model: string, stream: EventStream): EventStream => {
+  const observer = fiber.getRef(CurrentAttemptObserver)
+  const listener = fiber.getRef(CurrentAttemptListener)
+  const told = listener === undefined
+    ? stream
+    : Stream.onExit(stream, (exit) => Effect.sync(() => tell(fiber, listener, exit)))
+  return observer === undefined ? told : observer.stream(fiber, model, told)
+}
+
+const watchStream = (request: MessageRequest, stream: EventStream): EventStream => {
+  const watched = (fiber: AnyFiber) => Effect.succeed(streamWatchedBy(fiber, request.model, stream))
+  return Stream.unwrap(Effect.withFiber((fiber) => {
     const scope = fiber.getRef(CurrentUsageScope)
-    return Effect.succeed(scope === undefined ? stream : scope.stream(fiber, request, stream))
+    return scope === undefined
+      ? watched(fiber)
+      : Effect.succeed(scope.stream(fiber, request, Stream.unwrap(Effect.withFiber(watched))))
   }))
+}
 
 const watched = (inner: ClaudeServiceShape): ClaudeServiceShape => ({
   ...inner,
-  createMessage: (request, call) => metered(request, watchEffect(request.model, inner.createMessage(request, call))),
+  createMessage: (request, call) => watchMessage(request, inner.createMessage(request, call)),
+  // Counting tokens is free.
   countTokens: (request, call) => watchEffect(request.model, inner.countTokens(request, call)),
-  streamMessage: (request, call) =>
-    meteredStream(request, watchStream(request.model, inner.streamMessage(request, call)))
+  streamMessage: (request, call) => watchStream(request, inner.streamMessage(request, call))
 })
 
 /** Whether the attempts of a service with these policies around it are seen by anybody. */
