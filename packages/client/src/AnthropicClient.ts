@@ -49,11 +49,11 @@ import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import { type AuthenticationError, type ClaudeError, InvalidRequestError } from "./ClaudeError.ts"
 import { type CallOptions, ClaudeService, type ClaudeServiceShape, HeadersTimeout } from "./ClaudeService.ts"
+import { NoteBytes } from "./internal/callContext.ts"
 import { confidentialHeaders } from "./internal/confidentialHeaders.ts"
 import { describeAnswer } from "./internal/describeAnswer.ts"
 import { readEvents } from "./internal/messageStream.ts"
 import { scopedSignal } from "./internal/scopedSignal.ts"
-import type { MessageEvent } from "./MessageEvents.ts"
 import * as Models from "./Models.ts"
 import * as RequestCheck from "./RequestCheck.ts"
 import * as SdkFailure from "./SdkFailure.ts"
@@ -236,10 +236,7 @@ export const make = (
         try: () => client.messages.create(body, { ...sdkOptions, signal }).asResponse(),
         catch: (thrown) => SdkFailure.fromThrown(thrown, context)
       }))
-      return Stream.fromAsyncIterable<MessageEvent, ClaudeError>(
-        readEvents(response, context),
-        (thrown) => SdkFailure.fromThrown(thrown, { ...context, streaming: true })
-      )
+      return readEvents(response, context, yield* NoteBytes)
     }))
 
   const countTokens: ClaudeServiceShape["countTokens"] = (request, call) =>

@@ -32,6 +32,7 @@
  *
  * @since 0.1.0
  */
+import { servedBy } from "./internal/answer/servedBy.ts"
 import { type Consumption, consumptionOf } from "./internal/usage/consumption.ts"
 import { nanosOf, ratesFor, toUsd } from "./internal/usage/pricing.ts"
 import type { KnownModel } from "./Models.ts"
@@ -200,7 +201,7 @@ export const cost = (usage: TokenUsage, model: string, options: CostOptions = {}
 
 /**
  * What an answer cost, in USD: read off its `usage`, with the lifetime of cache writes, fast mode, batch, place and searches.
- * `undefined` if the price of its model is not known.
+ * `undefined` if the price of its model is not known: of the one that the API asked in its place, if it did.
  *
  * **Example** (Pricing an answer)
  *
@@ -221,5 +222,5 @@ export const costOf = (
   prices: Prices = known
 ): number | undefined => {
   const { usage, ...facts } = consumptionOf(answer.usage)
-  return cost(usage, answer.model, { ...facts, prices })
+  return cost(usage, servedBy(answer) ?? answer.model, { ...facts, prices })
 }

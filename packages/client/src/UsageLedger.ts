@@ -97,7 +97,7 @@ export type AttemptOutcome = "answered" | "failed" | "lost" | "interrupted" | "d
  * - `at`: when it ended, in milliseconds since the epoch
  * - `callId`: the same for all requests of a call; grows within a process
  * - `key`: whose it was: the tenant, the feature, as the layer's `key` or {@link withKey} says
- * - `model`: the model that was asked
+ * - `model`: the model that was asked, or that the API itself asked in its place
  * - `attempt`, `hedge`: the numbers that the retry (from 1) and the hedging (0 for the first) gave it
  * - `usage`, `cost`: what it used, and that in USD; `undefined` where the price is not known
  * - `isEstimated`: whether nobody told what it used, or not all of it

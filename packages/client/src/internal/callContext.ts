@@ -86,8 +86,11 @@ export interface UsageScope {
   ) => Stream.Stream<MessageEvent, ClaudeError>
   /** What the hedging says of an attempt before it interrupts it: that another one has settled the call. */
   readonly hedgeLost: (model: string, attempt: number, hedge: number) => void
-  /** What goes on with a broken stream says: that what the last attempt brought is kept, and the next one continues it. */
-  readonly continued: () => void
+  /**
+   * What asks for more of an answer says before it does: that the next attempt continues what the last one brought, which is
+   * kept, or makes the answer anew, so that nothing is.
+   */
+  readonly goesOn: (how: "continue" | "restart") => void
   /** The call that this is in, if it is in one. */
   readonly call: CallUsage | undefined
   /** The budgets that attempts in here draw on, those around included. */
@@ -102,6 +105,14 @@ export const CurrentUsageScope = Context.Reference<UsageScope | undefined>(
   "@effect-claude/client/internal/CurrentUsageScope",
   { defaultValue: () => undefined }
 )
+
+/**
+ * Hears of each piece of a streamed answer that the client reads, whether or not it completes an event. Set by the attempt
+ * timeout, for which a piece is a sign of life.
+ */
+export const NoteBytes = Context.Reference<() => void>("@effect-claude/client/internal/NoteBytes", {
+  defaultValue: () => () => {}
+})
 
 /**
  * What a policy that makes calls wait runs before it lets one through that had to: the circuit may have opened meanwhile.

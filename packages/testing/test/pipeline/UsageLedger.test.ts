@@ -256,6 +256,103 @@ describe("an entry for each request that was sent", () => {
       ))
   }
 
+  const broken = Fault.cutStream({ afterEvents: 5, reply: Reply.text("Once upon a time there was", { usage }) })
+  const rest = Reply.text(" a ledger.", { usage })
+  const recoveries: ReadonlyArray<{
+    readonly name: string
+    readonly mode: ClaudeLayer.RecoveryMode
+    readonly expected: Array<ReadonlyArray<unknown>>
+  }> = [
+    {
+      name: "continued: all parts gave the answer",
+      mode: "continue",
+      expected: [
+        ["first", "answered", "StreamInterruptedError", "estimated"],
+        ["continuation", "answered", "StreamInterruptedError", "estimated"],
+        ["continuation", "answered"]
+      ]
+    },
+    {
+      name: "made anew: only the last one gave the answer",
+      mode: "restart",
+      expected: [
+        ["first", "failed", "StreamInterruptedError", "estimated"],
+        ["retry", "failed", "StreamInterruptedError", "estimated"],
+        ["retry", "answered"]
+      ]
+    },
+    {
+      name: "given up",
+      mode: "surface",
+      expected: [["first", "failed", "StreamInterruptedError", "estimated"]]
+    }
+  ]
+  for (const { expected, mode, name } of recoveries) {
+    it.effect(`a stream that breaks off twice, and is ${name}`, () =>
+      Effect.gen(function*() {
+        const outer = yield* UsageLedger.make()
+        const entries = yield* booked(during(streamEvents.pipe(UsageLedger.withLedger(outer))))
+        assert.deepStrictEqual(entries.map(shown), expected)
+        const { attempts, calls, wastedShare } = yield* totals
+        assert.deepInclude(yield* outer.totals, { calls, attempts, wastedShare })
+        assert.strictEqual(calls, 1)
+        assert.strictEqual(wastedShare === 0, mode === "continue")
+      }).pipe((test) =>
+        using(
+          test,
+          script(broken, broken, rest).pipe(ClaudeLayer.withStreamRecovery({ mode }), ClaudeLayer.withUsageLedger())
+        )
+      ))
+  }
+
+  it.effect("a stream that is whole but for its last event gave the answer", () =>
+    Effect.gen(function*() {
+      const entries = yield* booked(during(streamEvents))
+      assert.deepStrictEqual(entries.map(shown), [["first", "answered", "StreamInterruptedError", "estimated"]])
+      // All has been told, though.
+      assert.deepStrictEqual(entries[0]?.usage, tokens(1000, 200))
+    }).pipe((test) => {
+      const reply = Reply.text("Hello", { usage })
+      return using(
+        test,
+        script(Fault.cutStream({ afterEvents: 5, reply })).pipe(
+          ClaudeLayer.withStreamRecovery(),
+          ClaudeLayer.withUsageLedger()
+        )
+      )
+    }))
+
+  for (const { call, name } of kinds) {
+    it.effect(`${name} whose turn is paused: all turns gave the answer`, () =>
+      Effect.gen(function*() {
+        const entries = yield* booked(during(call))
+        assert.deepStrictEqual(entries.map(shown), [
+          ["first", "answered"],
+          ["continuation", "answered"],
+          ["continuation", "answered"]
+        ])
+        assert.deepInclude(yield* totals, { calls: 1, cost: 0.012 })
+      }).pipe((test) => {
+        const paused = Reply.text("wait", { stop_reason: "pause_turn", usage })
+        return using(
+          test,
+          script(paused, paused, answer()).pipe(ClaudeLayer.withCompleteAnswers(), ClaudeLayer.withUsageLedger())
+        )
+      }))
+
+    it.effect(`${name} that the API had another model answer: at the price of that one`, () =>
+      Effect.gen(function*() {
+        const [entry] = yield* booked(during(call))
+        assert.deepInclude(entry, { model: "claude-opus-5-5", cost: 0.008, outcome: "answered" })
+      }).pipe((test) => {
+        const iterations = [{ type: "fallback_message", model: "claude-opus-5-5", ...usage }]
+        return using(
+          test,
+          script(Reply.text("hi", { usage: Object.assign({ iterations }, usage) })).pipe(ClaudeLayer.withUsageLedger())
+        )
+      }))
+  }
+
   it.effect("a refusal before any content is not billed", () =>
     Effect.gen(function*() {
       const entries = yield* booked(Effect.andThen(Effect.orDie(createMessage), Effect.orDie(streamEvents)))
@@ -541,10 +638,16 @@ describe("options and compositions", () => {
     )
   })
 
-  it.effect("refuses to stand inside of a retry or a hedge", () =>
+  it.effect("refuses to stand inside of what sends several requests for a call", () =>
     Effect.gen(function*() {
       const inside = script().pipe(ClaudeLayer.withUsageLedger())
-      for (const layer of [inside.pipe(retries), inside.pipe(ClaudeLayer.withHedge())]) {
+      const around = [
+        retries,
+        ClaudeLayer.withHedge(),
+        ClaudeLayer.withStreamRecovery(),
+        ClaudeLayer.withCompleteAnswers()
+      ]
+      for (const layer of around.map((policy) => inside.pipe(policy))) {
         const exit = yield* Effect.exit(Effect.scoped(Layer.build(layer)))
         assert.isTrue(Exit.isFailure(exit))
         assert.include(String(exit), "withUsageLedger")

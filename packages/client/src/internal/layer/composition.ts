@@ -39,13 +39,17 @@ const combinatorOf: Readonly<Record<string, string>> = {
   attemptTimeout: "withAttemptTimeout",
   cache: "withCache",
   circuitBreaker: "withCircuitBreaker",
+  completeAnswers: "withCompleteAnswers",
   concurrency: "withConcurrency",
   deadline: "withDeadline",
   fallback: "withFallback",
+  fallbackCredit: "withFallbackCredit",
   hedge: "withHedge",
   rateLimiter: "withRateLimiter",
   retry: "withRetry",
   retryBudget: "withRetryBudget",
+  serverFallbacks: "withServerFallbacks",
+  streamRecovery: "withStreamRecovery",
   telemetry: "withTelemetry",
   usage: "withUsageLedger"
 }
@@ -124,16 +128,13 @@ const rules: ReadonlyArray<Rule> = [
     "cache",
     `the outer one would never keep what the inner one answers; keep one of the two "capacity"s`
   ),
-  never(
-    "retry",
-    "usage",
-    `the ledger would take each attempt of the "schedule" for a call, and a "budget" for a call would not cover them; put `
-      + `withUsageLedger outside of withRetry`
-  ),
-  never(
-    "hedge",
-    "usage",
-    `the ledger would take each hedge for a call, and never know which of them lost; put withUsageLedger outside of withHedge`
+  ...["retry", "hedge", "streamRecovery", "completeAnswers"].map((requests) =>
+    never(
+      requests,
+      "usage",
+      `the ledger would take each request of a call for a call of its own, and a "budget" for a call would not cover them together; `
+        + `put withUsageLedger after it`
+    )
   ),
   never(
     "retry",
@@ -152,6 +153,52 @@ const rules: ReadonlyArray<Rule> = [
     "circuitBreaker",
     `the breaker would not hear of a timeout, so a service that hangs would never open its circuit; put withAttemptTimeout `
       + `before withCircuitBreaker`
+  ),
+  ...["retry", "hedge", "circuitBreaker", "rateLimiter", "concurrency", "attemptTimeout"].map((requests) =>
+    never(
+      requests,
+      "completeAnswers",
+      `it would take the turns of a paused answer (up to "continuations" more requests) for one; put withCompleteAnswers after it`
+    )
+  ),
+  never(
+    "completeAnswers",
+    "completeAnswers",
+    `turns would multiply ("continuations" of the outer one times "continuations" of the inner one); keep one of the two`
+  ),
+  never(
+    "completeAnswers",
+    "streamRecovery",
+    `a turn that breaks off would be gone on with as if it were the whole answer ("maxRecoveries"); put withCompleteAnswers before `
+      + `withStreamRecovery`
+  ),
+  never(
+    "completeAnswers",
+    "fallback",
+    `an answer that is not whole could never lead to its "targets", and another model might go on with a turn that it did not `
+      + `begin ("continuations"); put withCompleteAnswers before withFallback`
+  ),
+  never(
+    "retry",
+    "streamRecovery",
+    `requests would multiply ("attempts" of the schedule times "maxRecoveries"); put withRetry before withStreamRecovery, `
+      + `which leaves what comes before the first content to it`
+  ),
+  never(
+    "hedge",
+    "streamRecovery",
+    `each hedge would bring its own "maxRecoveries" with it; put withHedge before withStreamRecovery`
+  ),
+  never(
+    "attemptTimeout",
+    "streamRecovery",
+    `the timeout would cover all parts of a stream together, and "maxRecoveries" could not help after it; put `
+      + `withAttemptTimeout before withStreamRecovery, or use withDeadline for the whole call`
+  ),
+  never(
+    "streamRecovery",
+    "streamRecovery",
+    `recoveries would multiply ("maxRecoveries" of the outer one times that of the inner one); keep one of the two`
   ),
   (outer, inner) => {
     if (inner.name === "retryBudget" && (outer.name === "retry" || outer.name === "hedge")) {

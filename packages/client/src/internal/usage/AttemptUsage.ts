@@ -55,9 +55,8 @@ export class AttemptUsage {
     this.note = undefined
     const used = usedBy(forecast)
     if (used.end === "succeeded" && !used.isEstimated) forecast.learn(used.consumption)
-    for (const hold of this.holds) {
-      hold.meter.settle(hold, forecast.model, used.consumption, used.isUnknown, call.prices)
-    }
+    const model = used.servedBy ?? forecast.model
+    for (const hold of this.holds) hold.meter.settle(hold, model, used.consumption, used.isUnknown, call.prices)
     call.end(note, used, this.clock.currentTimeMillisUnsafe())
   }
 }

@@ -27,7 +27,7 @@ export interface AttemptNote {
   readonly reason: AttemptReason
   /** Whether another one of its hedges settled the call. */
   isLost: boolean
-  /** Whether what it had brought when it failed is part of the answer. */
+  /** Whether what it had brought is part of the answer, though others had to add to it. */
   isKept: boolean
   endedAt: number
   used: Used | undefined
@@ -70,7 +70,7 @@ export class CallUsage implements UsageScope {
   private readonly ledgers: ReadonlyArray<Book>
   private readonly id: number
   private readonly notes: Array<AttemptNote> = []
-  private isContinuing = false
+  private going: "continue" | "restart" | undefined
   private isClosed = false
 
   constructor(facts: CallFacts, around: UsageScope | undefined) {
@@ -113,7 +113,7 @@ export class CallUsage implements UsageScope {
       used: undefined,
       outer: this.outer?.begin(model, attempt, hedge)
     }
-    if (hedge === 0) this.isContinuing = false
+    if (hedge === 0) this.going = undefined
     this.notes.push(note)
     return note
   }
@@ -136,11 +136,12 @@ export class CallUsage implements UsageScope {
     this.outer?.hedgeLost(model, attempt, hedge)
   }
 
-  continued(): void {
-    const failed = this.notes.findLast(({ used }) => used?.end === "failed")
-    if (failed !== undefined) failed.isKept = true
-    this.isContinuing = true
-    this.outer?.continued()
+  goesOn(how: "continue" | "restart"): void {
+    const last = this.notes.findLast(({ isLost, used }) => used !== undefined && !isLost)
+    if (how === "restart") { for (const note of this.notes) note.isKept = false }
+    else if (last !== undefined) last.isKept = true
+    this.going = how
+    this.outer?.goesOn(how)
   }
 
   /** Books what was sent, now that it is known what became of it. `answer` is there if the call succeeded. */
@@ -157,7 +158,7 @@ export class CallUsage implements UsageScope {
   /** The request that an answer came from. */
   private givenBy(answer: object): AttemptNote | undefined {
     if (asksNobody.has(AnswerInfo.of(answer).source._tag)) return undefined
-    const succeeded = this.notes.filter(({ used }) => used?.end === "succeeded")
+    const succeeded = this.notes.filter(({ isKept, used }) => used?.end === "succeeded" && !isKept)
     const id = property(answer, "id")
     return succeeded.findLast(({ used }) => used?.answer === answer || property(used?.answer, "id") === id)
       ?? succeeded.at(-1)
@@ -165,14 +166,15 @@ export class CallUsage implements UsageScope {
 
   private booking(note: AttemptNote, used: Used, isAnswer: boolean): Booking {
     const { attempt, endedAt, hedge, model, reason } = note
-    const nanos = nanosOf(used.consumption, ratesFor(model, this.prices))
+    const answering = used.servedBy ?? model
+    const nanos = nanosOf(used.consumption, ratesFor(answering, this.prices))
     return {
       nanos,
       entry: {
         at: endedAt,
         callId: this.id,
         key: this.facts.key,
-        model,
+        model: answering,
         attempt,
         hedge,
         reason,
@@ -191,7 +193,8 @@ export class CallUsage implements UsageScope {
 
   private reasonFor(model: string, attempt: number, hedge: number): AttemptReason {
     if (hedge > 0) return "hedge"
-    if (this.isContinuing) return "continuation"
+    if (this.going === "continue") return "continuation"
+    if (this.going === "restart" && model === this.facts.model) return "retry"
     const last = this.notes.at(-1)
     if (model === this.facts.model) {
       if (last === undefined) return "first"

@@ -45,6 +45,7 @@ export class StreamSeen {
         break
       case "content_block_stop":
       case "ping":
+      case "restart":
         break
     }
   }

@@ -61,8 +61,8 @@ class UsageRegion implements UsageScope {
     this.around?.hedgeLost(model, attempt, hedge)
   }
 
-  continued(): void {
-    this.around?.continued()
+  goesOn(how: "continue" | "restart"): void {
+    this.around?.goesOn(how)
   }
 
   /** Without a ledger's layer around the call nobody knows more of it than this attempt. */

@@ -3,6 +3,7 @@ import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import { type ClaudeError, isApiError } from "../../ClaudeError.ts"
+import { servedBy } from "../answer/servedBy.ts"
 import { property } from "../foreignError.ts"
 import { wasNeverSent } from "../limiter/accounting.ts"
 import { type Consumption, consumptionOf, nothing, saysTokens } from "./consumption.ts"
@@ -15,6 +16,8 @@ export interface Used {
   readonly error: ClaudeError | undefined
   /** The answer, as far as it is needed to know it again. */
   readonly answer: object | undefined
+  /** The model that the API itself asked in place of the one of the request, if it did. */
+  readonly servedBy: string | undefined
   readonly consumption: Consumption
   /** Whether the numbers are, in part or as a whole, an estimate of ours. */
   readonly isEstimated: boolean
@@ -47,6 +50,7 @@ export const usedByMessage = (exit: Exit.Exit<Message, ClaudeError>, forecast: F
       end: "succeeded",
       error: undefined,
       answer: exit.value,
+      servedBy: servedBy(exit.value),
       consumption: isRefusedAtOnce(exit.value) ? nothing : isTold ? consumptionOf(usage) : forecast.guess(),
       isEstimated: !isTold,
       isUnknown: !isTold
@@ -59,7 +63,13 @@ export const usedByMessage = (exit: Exit.Exit<Message, ClaudeError>, forecast: F
     : error !== undefined && isFree(error)
     ? told(nothing)
     : guessed(forecast)
-  return { end: Exit.hasInterrupts(exit) ? "interrupted" : "failed", error, answer: undefined, ...used }
+  return {
+    end: Exit.hasInterrupts(exit) ? "interrupted" : "failed",
+    error,
+    answer: undefined,
+    servedBy: undefined,
+    ...used
+  }
 }
 
 /** Of a request for a stream, by what was seen of it. Without a failure, and not whole, it was given up. */
@@ -71,7 +81,7 @@ export const usedByStream = (
   const { isWhole, message, usage } = seen
   const error = failure === undefined || isWhole ? undefined : errorIn(failure)
   const end = isWhole ? "succeeded" : failure === undefined ? "interrupted" : "failed"
-  const how = { end, error, answer: message } as const
+  const how = { end, error, answer: message, servedBy: servedBy({ usage }) } as const
   if (message === undefined) {
     return { ...how, ...(error !== undefined && isFree(error) ? told(nothing) : guessed(forecast)) }
   }

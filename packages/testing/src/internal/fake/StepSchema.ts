@@ -1,6 +1,7 @@
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import { PlannedBlock } from "./ContentSchema.ts"
+import { isPlanned, isToolUse } from "./MessageContent.ts"
 import { Count, Positive, Time } from "./PlanValues.ts"
 import { limitNames, RateLimitPlan } from "./RateLimitSchema.ts"
 import { eventCount } from "./StreamEvents.ts"
@@ -92,7 +93,10 @@ const StopDetails = Schema.Struct({
   category: Schema.NullOr(
     Schema.Literals(["cyber", "bio", "frontier_llm", "reasoning_extraction", "general_harms"])
   ),
-  explanation: Schema.NullOr(Schema.String)
+  explanation: Schema.NullOr(Schema.String),
+  fallback_credit_token: Schema.optional(Schema.NullOr(Schema.NonEmptyString)),
+  fallback_has_prefill_claim: Schema.optional(Schema.NullOr(Schema.Boolean)),
+  recommended_model: Schema.optional(Schema.NullOr(Schema.NonEmptyString))
 })
 
 export const MessageStep = Schema.Struct({
@@ -100,6 +104,7 @@ export const MessageStep = Schema.Struct({
   ...common,
   text: Schema.optional(Schema.String),
   content: Schema.optional(Schema.Array(PlannedBlock)),
+  truncateToolInput: Schema.optional(Count),
   stopReason: Schema.optional(Schema.Literals([
     "end_turn",
     "max_tokens",
@@ -112,6 +117,8 @@ export const MessageStep = Schema.Struct({
   stopSequence: Schema.optional(Schema.String),
   stopDetails: Schema.optional(StopDetails),
   usage: Schema.optional(Usage),
+  fallbackText: Schema.optional(Schema.NonEmptyString),
+  resume: Schema.optional(Schema.Union([Schema.Boolean, Schema.Struct({ overlap: Count })])),
   headers: Schema.optional(Headers),
   bodyDelay: Schema.optional(Time),
   eventDelay: Schema.optional(Time),
@@ -124,7 +131,22 @@ export const MessageStep = Schema.Struct({
   Schema.makeFilter((step) =>
     step.text === undefined || step.content === undefined || "Expected text or content, not both"
   ),
+  Schema.makeFilter((step) =>
+    step.fallbackText === undefined || (step.stopReason ?? (step.stopDetails && "refusal")) === "refusal"
+      ? undefined
+      : { path: ["fallbackText"], issue: "Expected no fallbackText: the answer is no refusal" }
+  ),
+  Schema.makeFilter(({ content = [], truncateToolInput }) => {
+    if (truncateToolInput === undefined) return undefined
+    const call = content.findLast(isToolUse)
+    if (call === undefined) return { path: ["truncateToolInput"], issue: "Expected a tool_use block in content" }
+    const { length } = JSON.stringify(call.input)
+    return truncateToolInput < length
+      ? undefined
+      : { path: ["truncateToolInput"], issue: `Expected less than ${length}, the characters of the input` }
+  }),
   Schema.makeFilter((step) => {
+    if (!isPlanned(step)) return undefined
     const count = eventCount(step)
     const issue = `Expected at most ${count}, the number of events in this answer`
     const beyond = (afterEvents: number | undefined) => afterEvents !== undefined && afterEvents > count
