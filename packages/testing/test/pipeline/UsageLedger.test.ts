@@ -305,6 +305,23 @@ describe("an entry for each request that was sent", () => {
       ))
   }
 
+  it.effect("a stream that is continued and then given up gave no answer", () =>
+    Effect.gen(function*() {
+      const entries = yield* booked(during(streamEvents))
+      assert.deepStrictEqual(entries.map(({ outcome, reason }) => [reason, outcome]), [
+        ["first", "failed"],
+        ["continuation", "failed"]
+      ])
+    }).pipe((test) =>
+      using(
+        test,
+        script(broken, broken).pipe(
+          ClaudeLayer.withStreamRecovery({ maxRecoveries: 1 }),
+          ClaudeLayer.withUsageLedger()
+        )
+      )
+    ))
+
   it.effect("a stream that is whole but for its last event gave the answer", () =>
     Effect.gen(function*() {
       const entries = yield* booked(during(streamEvents))

@@ -2,11 +2,13 @@ import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
 import type { ClaudeServiceShape } from "@effect-claude/client/ClaudeService"
 import * as UsageBudget from "@effect-claude/client/UsageBudget"
 import type * as UsageLedger from "@effect-claude/client/UsageLedger"
+import * as FakeClaudeApi from "@effect-claude/testing/FakeClaudeApi"
 import * as FaultStep from "@effect-claude/testing/FaultStep"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
-import { quickPipeline, quickRetries, request, withWire } from "./support.ts"
+import { apiKey, connect, quickPipeline, quickRetries, request, withWire } from "./support.ts"
 
 const usage = { input_tokens: 1000, output_tokens: 200, cache_read_input_tokens: 5000 }
 
@@ -85,7 +87,7 @@ describe("the usage ledger, over a socket", () => {
     )
   })
 
-  it.live("a request that was given up keeps its reservation, and one that was refused a connection does not", () => {
+  it.live("a request that was given up keeps its reservation", () => {
     const budget = UsageBudget.makeUnsafe({ limit: { tokens: 1000 } })
     return withWire(
       { steps: [FaultStep.slowFirstByte("1 minute")] },
@@ -99,4 +101,19 @@ describe("the usage ledger, over a socket", () => {
       ClaudeLayer.withUsageLedger({ budget: { all: budget } })
     )
   })
+
+  it.live("a request that found no connection has used nothing", () =>
+    Effect.scoped(Effect.gen(function*() {
+      // Of a server that is gone.
+      const { url } = yield* Effect.scoped(FakeClaudeApi.make())
+      const budget = UsageBudget.makeUnsafe({ limit: { tokens: 1000 } })
+      const claude = yield* connect(
+        { apiKey: Redacted.make(apiKey), baseUrl: url },
+        ClaudeLayer.withUsageLedger({ budget: { all: budget } })
+      )
+      const error = yield* Effect.flip(claude.createMessage(request))
+      assert.strictEqual(error._tag, "ConnectionError")
+      assert.deepStrictEqual(yield* budget.level, { spent: 0, reserved: 0, remaining: 1000 })
+      assert.deepInclude(yield* Effect.flatMap(ledgerOf(claude), ({ totals }) => totals), { attempts: 1, cost: 0 })
+    })))
 })

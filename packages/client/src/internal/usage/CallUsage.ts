@@ -138,8 +138,11 @@ export class CallUsage implements UsageScope {
 
   goesOn(how: "continue" | "restart"): void {
     const last = this.notes.findLast(({ isLost, used }) => used !== undefined && !isLost)
-    if (how === "restart") { for (const note of this.notes) note.isKept = false }
-    else if (last !== undefined) last.isKept = true
+    if (last !== undefined) last.isKept = true
+    // What the consumer had of the answer is taken back.
+    if (how === "restart") {
+      for (const note of this.notes) note.isKept = false
+    }
     this.going = how
     this.outer?.goesOn(how)
   }
@@ -149,8 +152,9 @@ export class CallUsage implements UsageScope {
     if (this.isClosed) return
     this.isClosed = true
     const given = answer === undefined ? undefined : this.givenBy(answer)
+    const gaveAnswer = (note: AttemptNote): boolean => answer !== undefined && (note === given || note.isKept)
     const bookings = this.notes.flatMap((note) =>
-      note.used === undefined ? [] : [this.booking(note, note.used, note === given || note.isKept)]
+      note.used === undefined ? [] : [this.booking(note, note.used, gaveAnswer(note))]
     )
     if (bookings.length > 0) this.book(bookings, true)
   }
