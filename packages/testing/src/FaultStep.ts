@@ -11,9 +11,11 @@ import { format } from "effect/Formatter"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
+import { defaultText } from "./internal/fake/MessageContent.ts"
 import { decodeStep } from "./internal/fake/PlanDecoding.ts"
 import type * as StepSchema from "./internal/fake/StepSchema.ts"
 import { Step } from "./internal/fake/StepSchema.ts"
+import { words } from "./internal/fake/StreamEvents.ts"
 
 /**
  * What happens to one request, told apart by `kind`.
@@ -95,10 +97,14 @@ export interface StepOptions {
  *
  * **Details**
  *
- * - `text` or `content`: what the answer says [a fixed sentence]. Blocks of type text, thinking and tool_use may leave
- *   out what the API always adds; other blocks are sent as written.
- * - `stopReason` [`tool_use` if there is such a block, otherwise `end_turn`], `stopSequence`, `stopDetails`.
+ * - `text` or `content`: what the answer says [a fixed sentence]. Blocks of type text, thinking, tool_use and
+ *   server_tool_use may leave out what the API always adds; other blocks are sent as written.
+ * - `stopReason` [`tool_use` if there is such a block, otherwise `end_turn`], `stopSequence`, `stopDetails`. The fields of
+ *   the fallback credit in it reach only clients that send its beta header, or that of the server-side fallback.
+ * - `fallbackText`: what a fallback model says when this answer is a refusal and the request has `fallbacks` [they refuse,
+ *   too].
  * - `usage`: token counts that replace the estimated ones.
+ * - `resume` [false]: a request that holds the beginning of this answer gets the rest of it. See below.
  * - `headers`: added to those of the API; `null` removes one.
  * - `bodyDelay`: the time between headers and body, or first event [0].
  * - `chunkBytes`: sends the body in pieces of this size, wherever characters and events end.
@@ -106,13 +112,22 @@ export interface StepOptions {
  * - `insert`: pings, comments and events of any name and data to put into a stream after `afterEvents` [3] events,
  *   `count` [1] times or `"forever"`, `interval` [0] apart. An event's `data` of type string is sent as it is.
  * - `interrupt`: how the answer ends early, after `afterEvents` [3] events of a stream or `afterBytes` [half] of a JSON
- *   body: `stall` sends nothing more and holds the connection open, `reset` and `close` break it after a `pause` [20
+ *   body; a stream that has only `afterBytes` is cut there, wherever events end. `stall` sends nothing more and holds the connection open, `reset` and `close` break it after a `pause` [20
  *   milliseconds] in which the client can read, `end` ends the answer as if it were whole, `error` sends an `error` event
  *   with `error` [an `overloaded_error`] or with any `data`. A JSON answer becomes that error with its usual status, or
  *   a 500 for `data`.
  *
  * Events are counted without pings: `message_start`, `content_block_start` and one `content_block_delta` are three.
- * A text has one delta a word. `count_tokens` answers have the timing and interruption, but not the content.
+ * A text has one delta a word. An answer that has fewer events than expected, such as a resumed one, is interrupted at its
+ * end. `count_tokens` answers have the timing and interruption, but not the content.
+ *
+ * With `resume` the fake answers as a model that goes on where it was cut off. The beginning is the text of the assistant's
+ * turn that ends the request (a prefill), or that only a user's text follows (a request to go on). White space at the end of
+ * the turn that the answer does not have there is ignored, and white space that a client trimmed is sent again. What the
+ * turn already holds of thinking, tools and other blocks is left out; what it lacks of those before the place where it
+ * stopped is sent again, except after a prefill. `{ overlap: 3 }` starts three words earlier, within the same text
+ * block, as models do that repeat themselves. A turn with other text, or without any, gets the whole answer; one with all
+ * of the text gets what else there is, at the least an empty `end_turn`.
  *
  * @category models
  * @since 0.1.0
@@ -176,8 +191,16 @@ const make = <Kind extends FaultStep["kind"]>(
  * **Details**
  *
  * Throws a `RangeError` for options that are wrong or contradict each other, such as an `afterEvents` beyond the last
- * event of the answer. A request the API would refuse is refused as there: 401 without credentials, 413 above 32 MB,
- * 400 for a body that is no JSON or lacks `model`, `messages` or `max_tokens`.
+ * event of the answer. A request the API would refuse is refused as there: 401 without credentials, 413 above 32 MB, and
+ * 400 for
+ *
+ * - a body that is no JSON or lacks `model`, `messages` or `max_tokens`;
+ * - a prefill on a model that takes none (by the client's `ModelCapabilities`), while thinking is on, with thinking in it,
+ *   or with white space at its end; a `fallback_credit_token` allows the first three;
+ * - a `tool_use` without its `tool_result` at the beginning of the next message, a `tool_result` without its `tool_use`, and
+ *   an id that is used twice;
+ * - thinking of the assistant without a signature, text blocks without text, and messages without content;
+ * - `fallbacks` and `fallback_credit_token` without their beta headers, or together.
  *
  * **Example** (Answering with a tool call)
  *
@@ -774,6 +797,151 @@ export const malformedEvent = (
       afterEvents: options.afterEvents
     })]
   })
+
+/**
+ * The fields of a `refusal` step.
+ *
+ * **Details**
+ *
+ * - `category` [null] and `explanation` [null]: what `stop_details` say.
+ * - `text`: what the model says before it is stopped, all of it unless `afterEvents` says otherwise [nothing; a fixed sentence
+ *   with `afterEvents`].
+ * - `afterEvents`: how many events of a stream come before the end of the refused answer, as in {@link MessageOptions}: the
+ *   words of `text` that a JSON answer has are those that fit into them, without white space at the end.
+ * - `creditToken`, `hasPrefillClaim` [whether there is text], `recommendedModel`: the fields of the fallback credit. Only
+ *   requests with the beta header `fallback-credit-2026-07-01`, or that of the server-side fallback, are told.
+ * - `fallbackText`: what the first model says that `fallbacks` of the request name [they all refuse].
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RefusalOptions extends StepOptions {
+  readonly category?: NonNullable<MessageOptions["stopDetails"]>["category"] | undefined
+  readonly explanation?: string | undefined
+  readonly text?: string | undefined
+  readonly afterEvents?: number | undefined
+  readonly creditToken?: string | undefined
+  readonly hasPrefillClaim?: boolean | undefined
+  readonly recommendedModel?: string | undefined
+  readonly fallbackText?: string | undefined
+}
+
+/**
+ * Answers 200 with the stop reason `refusal`, before anything was said or in the middle of an answer.
+ *
+ * **Details**
+ *
+ * A refusal before any output has no content and no output tokens. Throws a `RangeError` for an `afterEvents` beyond the
+ * events of the text, and for a `hasPrefillClaim` without a `creditToken`.
+ *
+ * **Example** (Refusing after two words)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.refusal({ category: "cyber", text: "First, you need", afterEvents: 4, creditToken: "credit" })
+ *
+ * assert.deepInclude(step, {
+ *   content: [{ type: "text", text: "First, you" }],
+ *   stopDetails: {
+ *     type: "refusal",
+ *     category: "cyber",
+ *     explanation: null,
+ *     fallback_credit_token: "credit",
+ *     fallback_has_prefill_claim: true
+ *   }
+ * })
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const refusal = (options: RefusalOptions = {}): StepOf<"message"> => {
+  const { afterEvents, creditToken, hasPrefillClaim } = options
+  if (hasPrefillClaim !== undefined && creditToken === undefined) {
+    throw new RangeError("FaultStep.refusal: hasPrefillClaim: Expected a creditToken beside it")
+  }
+  const said = saidBeforeRefusal(options.text, afterEvents)
+  return make("refusal", {
+    kind: "message",
+    ...common(options),
+    content: said === "" ? [] : [{ type: "text", text: said }],
+    stopReason: "refusal",
+    stopDetails: defined({
+      type: "refusal" as const,
+      category: options.category ?? null,
+      explanation: options.explanation ?? null,
+      fallback_credit_token: creditToken,
+      fallback_has_prefill_claim: creditToken === undefined ? undefined : hasPrefillClaim ?? said !== "",
+      recommended_model: options.recommendedModel
+    }),
+    ...defined({ fallbackText: options.fallbackText }),
+    ...(said === "" ? { usage: { output_tokens: 0 } } : {})
+  })
+}
+
+const saidBeforeRefusal = (text: string | undefined, afterEvents: number | undefined): string => {
+  if (afterEvents === undefined) return text ?? ""
+  const all = words(text ?? defaultText)
+  const most = eventsBeforeText + all.length
+  if (!Number.isInteger(afterEvents) || afterEvents < 0 || afterEvents > most) {
+    throw new RangeError(
+      `FaultStep.refusal: afterEvents: Expected a whole number from 0 to ${most}, got ${format(afterEvents)}`
+    )
+  }
+  // The API lets it be sent back as it is, and it forbids white space at the end of that.
+  return all.slice(0, Math.max(0, afterEvents - eventsBeforeText)).join("").trimEnd()
+}
+
+/** `message_start` and `content_block_start`. */
+const eventsBeforeText = 2
+
+/**
+ * Answers 200 with the stop reason `pause_turn`: the API ran a tool of its own as often as it does in one request, and
+ * wants the content back as it is to go on.
+ *
+ * **Details**
+ *
+ * `content` is what it has so far [a sentence, and a `server_tool_use` block for a web search]. The request that sends it
+ * back gets the next step of the plan.
+ *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` for content that ends with text: sent back, it would be a prefill.
+ *
+ * **Example** (Pausing twice)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultPlan from "@effect-claude/testing/FaultPlan"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const plan = FaultPlan.make({
+ *   steps: [FaultStep.pauseTurn({ times: 2 }), FaultStep.message({ text: "It rains in Oslo." })]
+ * })
+ *
+ * assert.deepInclude(plan.steps?.[0], { stopReason: "pause_turn", times: 2 })
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const pauseTurn = (
+  options: StepOptions & { readonly content?: MessageOptions["content"] } = {}
+): StepOf<"message"> => {
+  const {
+    content = [
+      { type: "text", text: "Let me look that up." },
+      { type: "server_tool_use", name: "web_search", input: { query: "weather in Oslo" } }
+    ]
+  } = options
+  const last = content.at(-1)
+  if (last === undefined || last.type === "text") {
+    throw new RangeError("FaultStep.pauseTurn: content: Expected a block at its end that is no text")
+  }
+  return make("pauseTurn", { kind: "message", ...common(options), content, stopReason: "pause_turn" })
+}
 
 const common = ({ delay, times }: StepOptions): StepOptions => defined({ delay, times })
 

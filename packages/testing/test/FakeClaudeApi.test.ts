@@ -94,7 +94,7 @@ describe("healthy answers", () => {
         content: [
           { type: "thinking", thinking: "Let me\n think." },
           { type: "text", text: "  Ünïcode 🎉 text, and more " },
-          { type: "tool_use", name: "get_weather", input: { city: "Tromsø", days: [1, 2, 3] } },
+          { type: "tool_use", id: "toolu_1", name: "get_weather", input: { city: "Tromsø", days: [1, 2, 3] } },
           { type: "brand_new", payload: { a: 1 } }
         ],
         usage: { output_tokens: 7, cache_read_input_tokens: 90 }
@@ -106,6 +106,18 @@ describe("healthy answers", () => {
       assert.strictEqual(whole.stop_reason, "tool_use")
       assert.deepInclude(whole.usage, { output_tokens: 7, cache_read_input_tokens: 90, input_tokens: 9 })
       assert.deepStrictEqual(contentOf(streamed.text), whole.content)
+    }))
+
+  it.live("an id of its own for every tool call", () =>
+    Effect.gen(function*() {
+      const call = { type: "tool_use", name: "look", input: {} } as const
+      const api = yield* FakeClaudeApi.make({
+        plan: FaultPlan.make({ after: FaultStep.message({ content: [call, call] }) })
+      })
+      const answers = yield* Effect.all([post(api.url), post(api.url)])
+      const ids = answers.flatMap(({ text }) => JSON.parse(text).content.map(({ id }: { readonly id: string }) => id))
+      assert.strictEqual(new Set(ids).size, 4)
+      for (const id of ids) assert.match(id, /^toolu_fake\d{20}$/)
     }))
 
   it.live("count_tokens agrees with the usage of the message", () =>

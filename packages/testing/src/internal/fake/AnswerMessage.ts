@@ -1,16 +1,49 @@
+import type {
+  BetaFallbackCreditUsage,
+  BetaFallbackMessageIterationUsage,
+  BetaMessageIterationUsage,
+  BetaRefusalStopDetails
+} from "@anthropic-ai/sdk/resources/beta/messages"
 import type { Message, RefusalStopDetails, StopReason, Usage } from "@anthropic-ai/sdk/resources/messages"
+import { hasFallbackCredit } from "./Betas.ts"
 import { type AnswerBlock, answerBlocks, type PlannedContent } from "./MessageContent.ts"
+import type { ApiRequest } from "./RequestCheck.ts"
+import { remainingBlocks } from "./Resumption.ts"
+import { fallBack, fallbackModels } from "./ServerFallback.ts"
 import { estimateOutputTokens } from "./TokenEstimate.ts"
 
-/** The SDK's `Message`, except that a block may be of a type the SDK does not know. */
-export type AnswerMessage = Omit<Message, "content"> & { readonly content: ReadonlyArray<AnswerBlock> }
+export type IterationUsage = BetaMessageIterationUsage | BetaFallbackMessageIterationUsage
+
+type StopDetails = RefusalStopDetails & Partial<BetaRefusalStopDetails>
+
+/** The SDK's `Message`, with a few fields of the beta, and with blocks that may be of a type the SDK does not know. */
+export type AnswerMessage = Omit<Message, "content" | "stop_details" | "usage"> & {
+  readonly content: ReadonlyArray<AnswerBlock>
+  readonly stop_details: StopDetails | null
+  readonly usage: AnswerUsage
+}
+
+interface AnswerUsage extends Usage {
+  readonly iterations?: ReadonlyArray<IterationUsage>
+  readonly fallback_credit?: BetaFallbackCreditUsage
+}
 
 export interface PlannedMessage extends PlannedContent {
   readonly stopReason?: StopReason | undefined
   readonly stopSequence?: string | undefined
-  readonly stopDetails?: RefusalStopDetails | undefined
+  readonly stopDetails?: PlannedStopDetails | undefined
   readonly usage?: PlannedUsage | undefined
+  readonly resume?: boolean | { readonly overlap: number } | undefined
+  readonly fallbackText?: string | undefined
 }
+
+type PlannedStopDetails =
+  & RefusalStopDetails
+  & {
+    readonly [Field in "fallback_credit_token" | "fallback_has_prefill_claim" | "recommended_model"]?:
+      | BetaRefusalStopDetails[Field]
+      | undefined
+  }
 
 export interface PlannedUsage {
   readonly input_tokens?: number | undefined
@@ -19,26 +52,57 @@ export interface PlannedUsage {
   readonly cache_read_input_tokens?: number | undefined
 }
 
-export const answerMessage = (planned: PlannedMessage, request: {
-  readonly id: string
-  readonly model: string
+export const answerMessage = (planned: PlannedMessage, request: ApiRequest, { inputTokens, number }: {
+  readonly number: number
   readonly inputTokens: number
 }): AnswerMessage => {
-  const content = answerBlocks(planned)
-  return {
-    id: request.id,
+  const content = answerContent(planned, request, number)
+  const message: AnswerMessage = {
+    id: `msg_fake${String(number).padStart(20, "0")}`,
     type: "message",
     role: "assistant",
     model: request.model,
     content,
     stop_reason: planned.stopReason ?? defaultStopReason(planned, content),
     stop_sequence: planned.stopSequence ?? null,
-    stop_details: planned.stopDetails ?? null,
-    usage: usage(planned.usage ?? {}, request.inputTokens, content),
+    stop_details: stopDetails(planned, request),
+    usage: { ...usage(planned.usage ?? {}, inputTokens, content), ...redeemedCredit(request) },
     container: null,
     diagnostics: null
   }
+  return message.stop_reason === "refusal"
+    ? fallBack(message, fallbackModels(request.fields["fallbacks"]), planned.fallbackText)
+    : message
 }
+
+const answerContent = (planned: PlannedMessage, request: ApiRequest, number: number): ReadonlyArray<AnswerBlock> => {
+  const blocks = answerBlocks(planned, number)
+  const { resume = false } = planned
+  return resume === false ? blocks : remainingBlocks(blocks, request.turns, resume === true ? 0 : resume.overlap)
+}
+
+// The fields of the fallback credit come with its beta header, and then always.
+const stopDetails = ({ stopDetails }: PlannedMessage, request: ApiRequest): StopDetails | null => {
+  if (stopDetails === undefined) return null
+  const { category, explanation, type } = stopDetails
+  return {
+    type,
+    category,
+    explanation,
+    ...(hasFallbackCredit(request)
+      ? {
+        fallback_credit_token: stopDetails.fallback_credit_token ?? null,
+        fallback_has_prefill_claim: stopDetails.fallback_has_prefill_claim ?? null,
+        recommended_model: stopDetails.recommended_model ?? null
+      }
+      : {})
+  }
+}
+
+const redeemedCredit = ({ fields }: ApiRequest): Pick<AnswerUsage, "fallback_credit"> =>
+  fields["fallback_credit_token"] === undefined || fields["fallback_credit_token"] === null
+    ? {}
+    : { fallback_credit: { status: { type: "redeemed" } } }
 
 const defaultStopReason = (planned: PlannedMessage, content: ReadonlyArray<AnswerBlock>): StopReason => {
   if (planned.stopSequence !== undefined) return "stop_sequence"

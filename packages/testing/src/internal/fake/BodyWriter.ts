@@ -6,13 +6,29 @@ export class BodyWriter {
   readonly #exchange: Exchange
   readonly #chunkBytes: number | undefined
   #held: Uint8Array = new Uint8Array(0)
+  #left: number
 
-  constructor(exchange: Exchange, chunkBytes: number | undefined) {
+  /** Of a body, no more than `limit` bytes are sent. */
+  constructor(exchange: Exchange, chunkBytes: number | undefined, limit = Infinity) {
     this.#exchange = exchange
     this.#chunkBytes = chunkBytes
+    this.#left = limit
+  }
+
+  /** Whether the limit is reached. */
+  get isFull(): boolean {
+    return this.#left === 0
   }
 
   write(bytes: Uint8Array): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const sent = bytes.subarray(0, this.#left)
+      this.#left -= sent.length
+      return sent.length === 0 ? Effect.void : this.#send(sent)
+    })
+  }
+
+  #send(bytes: Uint8Array): Effect.Effect<void> {
     const size = this.#chunkBytes
     if (size === undefined) return this.#exchange.write(bytes)
     const all = Buffer.concat([this.#held, bytes])

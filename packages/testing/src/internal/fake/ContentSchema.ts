@@ -18,7 +18,15 @@ const ToolUse = Schema.Struct({
   id: Schema.optional(Schema.NonEmptyString)
 })
 
-const completed = new Set(["text", "thinking", "tool_use"])
+const ServerToolUse = Schema.Struct({
+  type: Schema.Literal("server_tool_use"),
+  name: Schema.NonEmptyString,
+  input: Schema.Json,
+  id: Schema.optional(Schema.NonEmptyString),
+  caller: Schema.optional(Schema.Json)
+})
+
+const completed = new Set(["text", "thinking", "tool_use", "server_tool_use"])
 
 const Verbatim = Schema.StructWithRest(
   Schema.Struct({
@@ -30,10 +38,10 @@ const Verbatim = Schema.StructWithRest(
 )
 
 /**
- * A content block as a plan states it. Text, thinking and tool_use blocks may leave out what the API always adds; any
- * other block type is sent as written.
+ * A content block as a plan states it. Blocks of text, thinking, tool_use and server_tool_use may leave out what the API
+ * always adds; any other block type is sent as written.
  */
-export const PlannedBlock = Schema.Union([Text, Thinking, ToolUse, Verbatim])
+export const PlannedBlock = Schema.Union([Text, Thinking, ToolUse, ServerToolUse, Verbatim])
 
 export type PlannedBlock = typeof PlannedBlock.Type
 

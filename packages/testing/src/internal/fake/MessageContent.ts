@@ -1,7 +1,16 @@
 import type { TextBlock, ThinkingBlock, ToolUseBlock } from "@anthropic-ai/sdk/resources/messages"
 import type { PlannedBlock, VerbatimBlock } from "./ContentSchema.ts"
 
-export type AnswerBlock = TextBlock | ThinkingBlock | ToolUseBlock | VerbatimBlock
+export type AnswerBlock = TextBlock | ThinkingBlock | ToolUseBlock | ServerToolUse | VerbatimBlock
+
+/** The SDK's `ServerToolUseBlock`, with tools that the SDK may not know. */
+export interface ServerToolUse {
+  readonly type: "server_tool_use"
+  readonly id: string
+  readonly name: string
+  readonly input: unknown
+  readonly caller: unknown
+}
 
 export const defaultText = "This answer comes from a fake Claude API."
 
@@ -10,15 +19,23 @@ export interface PlannedContent {
   readonly content?: ReadonlyArray<PlannedBlock> | undefined
 }
 
-/** The blocks a step answers with, each in the full shape the API sends. */
-export const answerBlocks = (planned: PlannedContent): ReadonlyArray<AnswerBlock> =>
+/**
+ * The blocks a step answers with, each in the full shape the API sends. `number` is that of the request, so that a tool
+ * call has another id in every answer.
+ */
+export const answerBlocks = (planned: PlannedContent, number: number): ReadonlyArray<AnswerBlock> =>
   planned.content === undefined
     ? [textBlock(planned.text ?? defaultText)]
-    : planned.content.map(completeBlock)
+    : planned.content.map((block, index) => completeBlock(block, idDigits(number, index)))
 
-const textBlock = (text: string): TextBlock => ({ type: "text", text, citations: null })
+export const textBlock = (text: string): TextBlock => ({ type: "text", text, citations: null })
 
-const completeBlock = (block: PlannedBlock, index: number): AnswerBlock => {
+export const isTextBlock = (block: AnswerBlock): block is TextBlock => block.type === "text"
+
+const idDigits = (number: number, index: number): string =>
+  String(number).padStart(14, "0") + String(index + 1).padStart(6, "0")
+
+const completeBlock = (block: PlannedBlock, digits: string): AnswerBlock => {
   if (isText(block)) return textBlock(block.text)
   if (isThinking(block)) {
     return { type: "thinking", thinking: block.thinking, signature: block.signature ?? "ZmFrZS1zaWduYXR1cmU=" }
@@ -26,10 +43,19 @@ const completeBlock = (block: PlannedBlock, index: number): AnswerBlock => {
   if (isToolUse(block)) {
     return {
       type: "tool_use",
-      id: block.id ?? `toolu_fake${String(index + 1).padStart(20, "0")}`,
+      id: block.id ?? `toolu_fake${digits}`,
       name: block.name,
       input: block.input,
       caller: { type: "direct" }
+    }
+  }
+  if (isServerToolUse(block)) {
+    return {
+      type: "server_tool_use",
+      id: block.id ?? `srvtoolu_fake${digits}`,
+      name: block.name,
+      input: block.input,
+      caller: block.caller ?? { type: "direct" }
     }
   }
   return block
@@ -41,3 +67,5 @@ const isThinking = (block: PlannedBlock): block is Extract<PlannedBlock, { reado
   block.type === "thinking"
 const isToolUse = (block: PlannedBlock): block is Extract<PlannedBlock, { readonly type: "tool_use" }> =>
   block.type === "tool_use"
+const isServerToolUse = (block: PlannedBlock): block is Extract<PlannedBlock, { readonly type: "server_tool_use" }> =>
+  block.type === "server_tool_use"

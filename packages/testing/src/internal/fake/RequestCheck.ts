@@ -1,5 +1,9 @@
 import type { ApiErrorAnswer } from "./ApiErrors.ts"
 import { statusOf } from "./ApiErrors.ts"
+import { betaMistake, betasOf } from "./Betas.ts"
+import { type Turn, turnsOf } from "./Conversation.ts"
+import { conversationMistake } from "./ConversationRules.ts"
+import { fallbacksMistake } from "./ServerFallback.ts"
 
 export const maxBodyBytes = 32 * 1024 * 1024
 
@@ -15,6 +19,10 @@ export interface ApiRequest {
   readonly model: string
   readonly stream: boolean
   readonly fields: { readonly [field: string]: unknown }
+  /** The messages, those in a row from the same side taken together. */
+  readonly turns: ReadonlyArray<Turn>
+  /** What the `anthropic-beta` header asks for. */
+  readonly betas: ReadonlySet<string>
 }
 
 export const isApiErrorAnswer = (value: object): value is ApiErrorAnswer => "error" in value
@@ -33,7 +41,7 @@ export const route = (method: string, path: string): Endpoint | ApiErrorAnswer =
   return method === "POST" ? endpoint : refusal("invalid_request_error", "Method Not Allowed", 405)
 }
 
-/** What the API checks before it answers, in its order: credentials, size, JSON, fields. */
+/** What the API checks before it answers, in its order: credentials, size, JSON, fields, conversation. */
 export const checkRequest = (endpoint: Endpoint, received: {
   readonly headers: { readonly [name: string]: unknown }
   readonly bodyBytes: number
@@ -48,7 +56,7 @@ export const checkRequest = (endpoint: Endpoint, received: {
   }
   if (!received.bodyIsJson) return invalid("The request body is not valid JSON")
   if (!isRecord(received.body)) return invalid("The request body must be a JSON object")
-  return checkFields(endpoint, received.body)
+  return checkFields(endpoint, received.body, betasOf(received.headers))
 }
 
 export const isRecord = (value: unknown): value is { readonly [field: string]: unknown } =>
@@ -56,7 +64,8 @@ export const isRecord = (value: unknown): value is { readonly [field: string]: u
 
 const checkFields = (
   endpoint: Endpoint,
-  fields: { readonly [field: string]: unknown }
+  fields: { readonly [field: string]: unknown },
+  betas: ReadonlySet<string>
 ): ApiRequest | ApiErrorAnswer => {
   const required = endpoint === "messages" ? ["model", "max_tokens", "messages"] : ["model", "messages"]
   const missing = required.find((field) => fields[field] === undefined)
@@ -65,11 +74,14 @@ const checkFields = (
   if (typeof model !== "string" || model === "") return invalid("model: Input should be a valid string")
   if (!Array.isArray(messages)) return invalid("messages: Input should be a valid list")
   if (messages.length === 0) return invalid("messages: at least one message is required")
-  if (endpoint === "countTokens") return { endpoint, model, stream: false, fields }
+  const request = { endpoint, model, fields, turns: turnsOf(messages), betas }
+  const mistake = betaMistake(request) ?? fallbacksMistake(fields["fallbacks"]) ?? conversationMistake(request)
+  if (mistake !== undefined) return invalid(mistake)
+  if (endpoint === "countTokens") return { ...request, stream: false }
   if (typeof maxTokens !== "number" || !Number.isInteger(maxTokens)) {
     return invalid("max_tokens: Input should be a valid integer")
   }
   if (maxTokens < 1) return invalid("max_tokens: Input should be greater than or equal to 1")
   if (typeof stream !== "boolean") return invalid("stream: Input should be a valid boolean")
-  return { endpoint, model, stream, fields }
+  return { ...request, stream }
 }

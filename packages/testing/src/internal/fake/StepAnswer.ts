@@ -58,11 +58,7 @@ const answerMessageStep = (step: typeof MessageStep.Type, context: AnswerContext
   }
   const inputTokens = estimateInputTokens(checked.fields)
   if (checked.endpoint === "countTokens") return answerJson(step, context, { input_tokens: inputTokens })
-  const message = answerMessage(step, {
-    id: `msg_fake${String(exchange.entry.number).padStart(20, "0")}`,
-    model: checked.model,
-    inputTokens
-  })
+  const message = answerMessage(step, checked, { number: exchange.entry.number, inputTokens })
   context.admitted.settleInput(inputUsed(message))
   if (!checked.stream) {
     context.admitted.produce(message.usage.output_tokens)
@@ -70,6 +66,7 @@ const answerMessageStep = (step: typeof MessageStep.Type, context: AnswerContext
   }
   return sendStream(exchange, step, {
     message,
+    requestedModel: checked.model,
     headers: apiHeaders(context, step.headers),
     onOutput: (tokens) => context.admitted.produce(tokens)
   })

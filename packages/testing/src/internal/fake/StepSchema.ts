@@ -92,7 +92,10 @@ const StopDetails = Schema.Struct({
   category: Schema.NullOr(
     Schema.Literals(["cyber", "bio", "frontier_llm", "reasoning_extraction", "general_harms"])
   ),
-  explanation: Schema.NullOr(Schema.String)
+  explanation: Schema.NullOr(Schema.String),
+  fallback_credit_token: Schema.optional(Schema.NullOr(Schema.NonEmptyString)),
+  fallback_has_prefill_claim: Schema.optional(Schema.NullOr(Schema.Boolean)),
+  recommended_model: Schema.optional(Schema.NullOr(Schema.NonEmptyString))
 })
 
 export const MessageStep = Schema.Struct({
@@ -112,6 +115,8 @@ export const MessageStep = Schema.Struct({
   stopSequence: Schema.optional(Schema.String),
   stopDetails: Schema.optional(StopDetails),
   usage: Schema.optional(Usage),
+  fallbackText: Schema.optional(Schema.NonEmptyString),
+  resume: Schema.optional(Schema.Union([Schema.Boolean, Schema.Struct({ overlap: Count })])),
   headers: Schema.optional(Headers),
   bodyDelay: Schema.optional(Time),
   eventDelay: Schema.optional(Time),
@@ -123,6 +128,11 @@ export const MessageStep = Schema.Struct({
 }).check(
   Schema.makeFilter((step) =>
     step.text === undefined || step.content === undefined || "Expected text or content, not both"
+  ),
+  Schema.makeFilter((step) =>
+    step.fallbackText === undefined || (step.stopReason ?? (step.stopDetails && "refusal")) === "refusal"
+      ? undefined
+      : { path: ["fallbackText"], issue: "Expected no fallbackText: the answer is no refusal" }
   ),
   Schema.makeFilter((step) => {
     const count = eventCount(step)

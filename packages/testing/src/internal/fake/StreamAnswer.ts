@@ -18,10 +18,13 @@ const defaultAfterEvents = 3
 export const sendStream = (exchange: Exchange, step: Step, answer: {
   readonly headers: ResponseHeaders
   readonly message: AnswerMessage
+  readonly requestedModel: string
   readonly onOutput: (tokens: number) => void
 }): Effect.Effect<void> =>
   Effect.gen(function*() {
-    const writer = new BodyWriter(exchange, step.chunkBytes)
+    const { interrupt } = step
+    const events = streamEvents(answer.message, answer.requestedModel)
+    const writer = new BodyWriter(exchange, step.chunkBytes, cutAfterBytes(interrupt))
     yield* exchange.head(200, {
       "content-type": "text/event-stream; charset=utf-8",
       "cache-control": "no-cache",
@@ -36,15 +39,13 @@ export const sendStream = (exchange: Exchange, step: Step, answer: {
         (insert) => sendInsert(writer, insert),
         { discard: true }
       )
-    const { interrupt } = step
-    const interruptAt = interrupt === undefined ? undefined : interrupt.afterEvents ?? defaultAfterEvents
+    const interruptAt = cutAfterEvents(interrupt, events.length)
 
-    const events = streamEvents(answer.message)
     const producing = producingType(events)
     const produced = answer.message.usage.output_tokens / events.filter(({ type }) => type === producing).length
     for (const [count, event] of events.entries()) {
       yield* insertsAt(count)
-      if (interruptAt === count) break
+      if (interruptAt === count || writer.isFull) break
       if (count > 0) yield* pause(writer, step.eventDelay)
       if (event.type === producing) answer.onOutput(produced)
       yield* writer.write(frame(event.type, event))
@@ -60,6 +61,18 @@ export const sendStream = (exchange: Exchange, step: Step, answer: {
       : interruptAnswer(exchange, interrupt)
   })
 
+/** The number of bytes that reach the client; events that begin before are sent in part. */
+const cutAfterBytes = (interrupt: Step["interrupt"]): number | undefined =>
+  interrupt === undefined || interrupt.how === "error" || interrupt.afterEvents !== undefined
+    ? undefined
+    : interrupt.afterBytes
+
+/** The number of events before the interruption, which strikes at the end of an answer that has less of them. */
+const cutAfterEvents = (interrupt: Step["interrupt"], count: number): number | undefined =>
+  interrupt === undefined || cutAfterBytes(interrupt) !== undefined
+    ? undefined
+    : Math.min(interrupt.afterEvents ?? defaultAfterEvents, count)
+
 // Output is produced piece by piece as it is sent; an answer without pieces is produced at its end.
 const producingType = (events: ReadonlyArray<AnswerEvent>): AnswerEvent["type"] =>
   events.some(({ type }) => type === "content_block_delta") ? "content_block_delta" : "message_delta"
@@ -71,7 +84,7 @@ const sendInsert = (writer: BodyWriter, insert: Insert): Effect.Effect<void> =>
   Effect.gen(function*() {
     const bytes = insertFrame(insert)
     const count = insert.count === "forever" ? Infinity : insert.count ?? 1
-    for (let sent = 0; sent < count; sent++) {
+    for (let sent = 0; sent < count && !writer.isFull; sent++) {
       if (sent > 0) yield* pause(writer, insert.interval)
       yield* writer.write(bytes)
     }

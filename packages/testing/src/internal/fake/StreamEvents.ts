@@ -1,4 +1,5 @@
 import type {
+  MessageDeltaUsage,
   RawContentBlockDelta,
   RawContentBlockDeltaEvent,
   RawContentBlockStopEvent,
@@ -10,24 +11,31 @@ import type {
   ToolUseBlock
 } from "@anthropic-ai/sdk/resources/messages"
 import type { AnswerMessage } from "./AnswerMessage.ts"
-import { type AnswerBlock, answerBlocks, type PlannedContent } from "./MessageContent.ts"
+import { type AnswerBlock, answerBlocks, type PlannedContent, type ServerToolUse } from "./MessageContent.ts"
 
 export type AnswerEvent =
   | (Omit<RawMessageStartEvent, "message"> & { readonly message: AnswerMessage })
   | { readonly type: "content_block_start"; readonly index: number; readonly content_block: AnswerBlock }
   | RawContentBlockDeltaEvent
   | RawContentBlockStopEvent
-  | RawMessageDeltaEvent
+  | (Omit<RawMessageDeltaEvent, "delta" | "usage"> & {
+    readonly delta: Omit<RawMessageDeltaEvent["delta"], "stop_details"> & Pick<AnswerMessage, "stop_details">
+    readonly usage: MessageDeltaUsage & Pick<AnswerMessage["usage"], "iterations" | "fallback_credit">
+  })
   | RawMessageStopEvent
 
-/** Every event of a healthy stream in wire order, pings left out. */
-export const streamEvents = (message: AnswerMessage): ReadonlyArray<AnswerEvent> => {
-  const { usage } = message
+/**
+ * Every event of a healthy stream in wire order, pings left out. It begins before anybody knows whether another model
+ * than the requested one will have to answer.
+ */
+export const streamEvents = (message: AnswerMessage, requestedModel: string): ReadonlyArray<AnswerEvent> => {
+  const { fallback_credit, iterations, ...usage } = message.usage
   return [
     {
       type: "message_start",
       message: {
         ...message,
+        model: requestedModel,
         content: [],
         stop_reason: null,
         stop_sequence: null,
@@ -50,7 +58,9 @@ export const streamEvents = (message: AnswerMessage): ReadonlyArray<AnswerEvent>
         cache_creation_input_tokens: usage.cache_creation_input_tokens,
         cache_read_input_tokens: usage.cache_read_input_tokens,
         output_tokens_details: usage.output_tokens_details,
-        server_tool_use: usage.server_tool_use
+        server_tool_use: usage.server_tool_use,
+        ...(iterations === undefined ? {} : { iterations }),
+        ...(fallback_credit === undefined ? {} : { fallback_credit })
       }
     },
     { type: "message_stop" }
@@ -59,7 +69,7 @@ export const streamEvents = (message: AnswerMessage): ReadonlyArray<AnswerEvent>
 
 /** How many events the stream of a planned answer has, pings left out. */
 export const eventCount = (planned: PlannedContent): number =>
-  answerBlocks(planned).reduce((count, block, index) => count + blockEvents(block, index).length, 3)
+  answerBlocks(planned, 0).reduce((count, block, index) => count + blockEvents(block, index).length, 3)
 
 const blockEvents = (block: AnswerBlock, index: number): ReadonlyArray<AnswerEvent> => [
   { type: "content_block_start", index, content_block: emptied(block) },
@@ -69,7 +79,8 @@ const blockEvents = (block: AnswerBlock, index: number): ReadonlyArray<AnswerEve
 
 const isText = (block: AnswerBlock): block is TextBlock => block.type === "text"
 const isThinking = (block: AnswerBlock): block is ThinkingBlock => block.type === "thinking"
-const isToolUse = (block: AnswerBlock): block is ToolUseBlock => block.type === "tool_use"
+const isToolUse = (block: AnswerBlock): block is ToolUseBlock | ServerToolUse =>
+  block.type === "tool_use" || block.type === "server_tool_use"
 
 const emptied = (block: AnswerBlock): AnswerBlock => {
   if (isText(block)) return { ...block, text: "" }
@@ -92,8 +103,8 @@ const deltas = (block: AnswerBlock): ReadonlyArray<RawContentBlockDelta> => {
   return []
 }
 
-// A word with the white space after it, so that the deltas joined are the text.
-const words = (text: string): ReadonlyArray<string> => text === "" ? [] : text.split(/(?<=\s)(?=\S)/)
+/** The words of a text, each with the white space after it and the first with that before it: joined, they are the text. */
+export const words = (text: string): ReadonlyArray<string> => text === "" ? [] : text.split(/(?<=\S\s+)(?=\S)/)
 
 const pieces = (text: string, size: number): ReadonlyArray<string> => {
   const characters = Array.from(text)
