@@ -2,8 +2,9 @@ import * as Stream from "effect/Stream"
 import type { BatchItems } from "../../BatchJob.ts"
 import type { BatchItem } from "../../ClaudeBatches.ts"
 
+// One at a time: items may be large, and what is read ahead is memory.
 export const streamOf = <E, R>(items: BatchItems<E, R>): Stream.Stream<BatchItem, E, R> =>
-  Stream.isStream(items) ? items : Stream.suspend(() => Stream.fromIterable(items))
+  Stream.isStream(items) ? items : Stream.suspend(() => Stream.fromIterable(items, { chunkSize: 1 }))
 
 /** Whether the items are used up by the first reading: a generator gives itself as its iterator. */
 export const isReadOnce = (items: BatchItems<unknown, unknown>): boolean => {

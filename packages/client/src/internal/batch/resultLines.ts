@@ -47,6 +47,9 @@ const parse = (line: string): unknown => {
 const isMessage = (value: unknown): value is Message =>
   property(value, "type") === "message" && Array.isArray(property(value, "content"))
 
+/** The body of the error answer: an envelope around the error, though examples of the API have been seen without. */
+const errorBody = (error: object): object => Predicate.isObject(property(error, "error")) ? error : { error }
+
 const outcomeOf = (line: string, batchId: string, context: SdkFailure.Context): BatchOutcome | undefined => {
   const value = parse(line)
   const customId = property(value, "custom_id")
@@ -61,7 +64,7 @@ const outcomeOf = (line: string, batchId: string, context: SdkFailure.Context): 
     case "errored": {
       const body = property(result, "error")
       return Predicate.isObject(body)
-        ? { _tag: "Errored", ...origin, error: SdkFailure.fromAnswer({ body }, context) }
+        ? { _tag: "Errored", ...origin, error: SdkFailure.fromAnswer({ body: errorBody(body) }, context) }
         : undefined
     }
     case "canceled":

@@ -38,7 +38,8 @@ export const batchRoute = (method: string, requestPath: string): BatchRoute | un
   if (match === null) return undefined
   const [, id, action] = match
   const operation = operations[`${method} ${action ?? (id === undefined ? "collection" : "batch")}`]
-  return operation === undefined ? undefined : { operation, id: decodeURIComponent(id ?? "") }
+  // No id of a batch needs an escape, so that one with an escape is none.
+  return operation === undefined ? undefined : { operation, id: id ?? "" }
 }
 
 export interface BatchRequest extends BatchRoute {
