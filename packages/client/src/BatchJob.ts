@@ -245,7 +245,7 @@ export interface RunOptions extends SubmitOptions, WaitOptions {
  * @category schedules
  * @since 0.1.0
  */
-export const pollSchedule: Schedule.Schedule<unknown, unknown> = defaultPolls
+export const pollSchedule: Schedule.Schedule<unknown> = defaultPolls
 
 /**
  * Submits items, in as many batches as it takes, and emits each batch as soon as it is made.

@@ -194,18 +194,15 @@ export const fromKeyValueStore = (options: {
     const lock = yield* Semaphore.make(1)
 
     const get = (key: string): Effect.Effect<Entry | undefined, BatchLedgerError> =>
-      Effect.mapError(
-        Effect.flatMap(
-          store.get(key),
-          (text): Effect.Effect<Entry | undefined, unknown> => text === undefined ? Effect.undefined : decode(text)
-        ),
-        failedTo("read")
+      store.get(key).pipe(
+        Effect.flatMap((text) => text === undefined ? Effect.undefined : decode(text)),
+        Effect.mapError(failedTo("read"))
       )
 
     const set = (key: string, entry: Entry): Effect.Effect<void, BatchLedgerError> =>
-      Effect.mapError(
-        Effect.flatMap(encode(entry), (text): Effect.Effect<void, unknown> => store.set(key, text)),
-        failedTo("write")
+      encode(entry).pipe(
+        Effect.flatMap((text) => store.set(key, text)),
+        Effect.mapError(failedTo("write"))
       )
 
     return {
@@ -215,7 +212,7 @@ export const fromKeyValueStore = (options: {
           if (counts(existing, entry)) return existing
           yield* set(key, entry)
           return undefined
-        }).pipe(lock.withPermit),
+        }).pipe((claim) => lock.withPermit(claim)),
       get,
       set,
       remove: (key) => Effect.mapError(store.remove(key), failedTo("write"))

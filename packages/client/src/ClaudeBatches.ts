@@ -37,11 +37,7 @@
  * @since 0.1.0
  */
 import type { Anthropic } from "@anthropic-ai/sdk"
-import type {
-  BatchCreateParams,
-  DeletedMessageBatch,
-  MessageBatch
-} from "@anthropic-ai/sdk/resources/messages/batches"
+import type { BatchCreateParams, DeletedMessageBatch, MessageBatch } from "@anthropic-ai/sdk/resources/messages/batches"
 import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"

@@ -94,7 +94,10 @@ describe("readResults", () => {
   }
 
   it("takes an error whose type is one level higher", async () => {
-    const line = JSON.stringify({ custom_id: "b", result: { type: "errored", error: { type: "overloaded_error", message: "Overloaded" } } })
+    const line = JSON.stringify({
+      custom_id: "b",
+      result: { type: "errored", error: { type: "overloaded_error", message: "Overloaded" } }
+    })
     const [outcome] = (await read(bodyOf([new TextEncoder().encode(line)]), 1)).outcomes
     assert.strictEqual(outcome?._tag === "Errored" ? outcome.error._tag : outcome?._tag, "OverloadedError")
   })

@@ -2,7 +2,12 @@ import type { MessageBatch } from "@anthropic-ai/sdk/resources/messages/batches"
 import * as BatchJob from "@effect-claude/client/BatchJob"
 import * as BatchLedger from "@effect-claude/client/BatchLedger"
 import { ClaudeBatches, type ClaudeBatchesShape } from "@effect-claude/client/ClaudeBatches"
-import { AuthenticationError, type ClaudeError, ConnectionError, OverloadedError } from "@effect-claude/client/ClaudeError"
+import {
+  AuthenticationError,
+  type ClaudeError,
+  ConnectionError,
+  OverloadedError
+} from "@effect-claude/client/ClaudeError"
 import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -86,7 +91,16 @@ describe("wait", () => {
       const { polls, result } = yield* waiting((now) => batchOf(now >= 24 * 3_600_000 ? "ended" : "in_progress"))
       assert.strictEqual(result._tag, "Success")
       const gaps = polls.slice(1).map((at, index) => at - (polls[index] ?? 0))
-      assert.deepStrictEqual(gaps.slice(0, 8).map((gap) => Math.round(gap * 100) / 100), [5, 7.5, 11.25, 16.88, 25.31, 37.97, 56.95, 60])
+      assert.deepStrictEqual(gaps.slice(0, 8).map((gap) => Math.round(gap * 100) / 100), [
+        5,
+        7.5,
+        11.25,
+        16.88,
+        25.31,
+        37.97,
+        56.95,
+        60
+      ])
       assert.strictEqual(Math.max(...gaps), 60)
       assert.isAtMost(polls.length, 24 * 60 + 10)
     }).pipe(Effect.provideService(Random.Random, unjittered)))
@@ -109,7 +123,9 @@ describe("wait", () => {
     Effect.gen(function*() {
       const outage = (now: number) => now > 600_000 && now < 7_800_000
       const { events, result } = yield* waiting((now) =>
-        outage(now) ? new OverloadedError({ message: "Overloaded" }) : batchOf(now > 8_000_000 ? "ended" : "in_progress")
+        outage(now)
+          ? new OverloadedError({ message: "Overloaded" })
+          : batchOf(now > 8_000_000 ? "ended" : "in_progress")
       )
       assert.strictEqual(result._tag, "Success")
       assert.isAbove(events.filter(({ _tag }) => _tag === "PollFailed").length, 90)
@@ -125,7 +141,9 @@ describe("wait", () => {
 
   it.effect("fails at once for what does not change", () =>
     Effect.gen(function*() {
-      const { polls, result } = yield* waiting(() => new AuthenticationError({ message: "invalid x-api-key", status: 401 }))
+      const { polls, result } = yield* waiting(() =>
+        new AuthenticationError({ message: "invalid x-api-key", status: 401 })
+      )
       assert.strictEqual(failureOf(result)._tag, "AuthenticationError")
       assert.deepStrictEqual(polls, [0])
     }))
@@ -135,7 +153,9 @@ describe("wait", () => {
       const unknown = new ConnectionError({ message: "The connection failed (ENOTFOUND)", code: "ENOTFOUND" })
       const first = yield* waiting(() => unknown)
       assert.strictEqual(failureOf(first.result)._tag, "ConnectionError")
-      const later = yield* waiting((_, poll) => poll === 0 ? batchOf("in_progress") : poll < 5 ? unknown : batchOf("ended"))
+      const later = yield* waiting((_, poll) =>
+        poll === 0 ? batchOf("in_progress") : poll < 5 ? unknown : batchOf("ended")
+      )
       assert.strictEqual(later.result._tag, "Success")
     }))
 

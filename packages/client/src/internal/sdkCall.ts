@@ -18,7 +18,7 @@ export interface Credentials {
 /** What one attempt sends along with its request, and what its errors are to know. */
 export interface PreparedCall {
   readonly context: SdkFailure.Context
-  readonly sdkOptions: Anthropic.RequestOptions
+  readonly sdkOptions: Omit<Anthropic.RequestOptions, "headers"> & { readonly headers: Record<string, string> }
 }
 
 const hasCredentials = (client: Credentials): boolean => client.credentials !== undefined && client.credentials !== null
@@ -48,7 +48,7 @@ export const prepareCall = (
       credentials: hasCredentials(client),
       headersTimeout
     }
-    const sdkOptions: Anthropic.RequestOptions = {
+    const sdkOptions: PreparedCall["sdkOptions"] = {
       maxRetries: 0,
       headers: { "x-stainless-retry-count": String(attempt - 1), ...call?.headers },
       ...(headersTimeout === undefined ? undefined : { timeout: sdkTimeout(headersTimeout) })

@@ -65,7 +65,9 @@ describe("the service's results, read once", () => {
 
   it.live("takes a page of a proxy for no results", () =>
     withBatches(
-      { batches: { steps: { results: [FaultStep.response({ status: 200, contentType: "text/html", body: "<html>" })] } } },
+      {
+        batches: { steps: { results: [FaultStep.response({ status: 200, contentType: "text/html", body: "<html>" })] } }
+      },
       ({ batches }) =>
         Effect.gen(function*() {
           const { id } = yield* batches.create(itemsOf(2))
@@ -148,7 +150,10 @@ describe("results that break off are read on", () => {
       assert.strictEqual(seen.length, 4)
       assert.strictEqual(downloads, 6)
       const interrupted = events.filter((event) => event._tag === "ResultsInterrupted")
-      assert.deepStrictEqual(interrupted.map(({ expected, received }) => [received, expected]), Array(6).fill([4, 5]))
+      assert.deepStrictEqual(
+        interrupted.map(({ expected, received }) => [received, expected]),
+        Array.from({ length: 6 }, () => [4, 5])
+      )
     }))
 
   it.live("a line that was garbled once is read the next time", () =>
@@ -170,7 +175,9 @@ describe("results that break off are read on", () => {
 
   it.live("a download that is refused is tried again", () =>
     withBatches(
-      { batches: { steps: { results: [FaultStep.overloaded(), FaultStep.reset()], retrieve: [FaultStep.overloaded()] } } },
+      {
+        batches: { steps: { results: [FaultStep.overloaded(), FaultStep.reset()], retrieve: [FaultStep.overloaded()] } }
+      },
       ({ batches }) =>
         Effect.gen(function*() {
           const { id } = yield* batches.create(itemsOf(5))
@@ -234,7 +241,10 @@ describe("outcomes", () => {
         const last = outcomes[7]
         assert.strictEqual(last?._tag === "Succeeded" ? last.message.id : "", "msg_doc-7")
         assert.strictEqual(outcomes[0]?._tag === "Errored" ? typeof outcomes[0].error.requestId : "", "string")
-        const messages = yield* Effect.forEach(outcomes, (outcome) => Effect.exit(BatchOutcome.requireSucceeded(outcome)))
+        const messages = yield* Effect.forEach(
+          outcomes,
+          (outcome) => Effect.exit(BatchOutcome.requireSucceeded(outcome))
+        )
         assert.deepStrictEqual(messages.map(({ _tag }) => _tag), [...Array(7).fill("Failure"), "Success"])
       })))
 })

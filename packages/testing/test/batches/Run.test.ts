@@ -14,10 +14,13 @@ const byId = (outcomes: ReadonlyArray<BatchOutcome.BatchOutcome>) =>
 
 /** The ids of the requests of each batch that was made. */
 const submissions = ({ api }: Pick<Wire, "api">) =>
-  Effect.map(api.requests, (requests) =>
-    requests.filter(({ method, path }) => method === "POST" && path === "/v1/messages/batches").map(({ body }) =>
-      (body as { requests: Array<{ custom_id: string }> }).requests.map(({ custom_id: id }) => id)
-    ))
+  Effect.map(
+    api.requests,
+    (requests) =>
+      requests.filter(({ method, path }) => method === "POST" && path === "/v1/messages/batches").map(({ body }) =>
+        (body as { requests: Array<{ custom_id: string }> }).requests.map(({ custom_id: id }) => id)
+      )
+  )
 
 describe("run", () => {
   it.live("submits again what expired or failed for the server's reasons, and nothing else", () =>
@@ -61,7 +64,9 @@ describe("run", () => {
           events.flatMap((event) => event._tag === "Submitted" ? [[event.count, event.submissions]] : []),
           [[8, 1], [3, 2], [2, 3]]
         )
-        assert.isTrue(events.some((event) => event._tag === "Polled" && event.batch.processing_status === "in_progress"))
+        assert.isTrue(
+          events.some((event) => event._tag === "Polled" && event.batch.processing_status === "in_progress")
+        )
         assert.strictEqual(wire.logged.filter((line) => line.includes("submitting them again")).length, 2)
       })))
 
@@ -120,32 +125,41 @@ describe("run", () => {
       })))
 
   it.live("fails when results never come whole, and submits nothing for it", () =>
-    withBatches({ batches: { results: Array.from({ length: 10 }, () => ({ how: "end" as const, afterLines: 2 })) } }, (wire) =>
-      Effect.gen(function*() {
-        const seen: Array<string> = []
-        const error = yield* Effect.flip(
-          Stream.runForEach(BatchJob.run(itemsOf(5), quickly), ({ customId }) => Effect.sync(() => seen.push(customId)))
-        )
-        assert.strictEqual(error._tag, "StreamInterruptedError")
-        assert.strictEqual(seen.length, 2)
-        assert.strictEqual((yield* submissions(wire)).length, 1)
-        // Picked up again, it pays for nothing twice.
-        const again = yield* runAll(itemsOf(5), { ...quickly, onDuplicate: "adopt" })
-        assert.strictEqual(again.length, 5)
-        assert.strictEqual((yield* submissions(wire)).length, 1)
-      })))
+    withBatches(
+      { batches: { results: Array.from({ length: 10 }, () => ({ how: "end" as const, afterLines: 2 })) } },
+      (wire) =>
+        Effect.gen(function*() {
+          const seen: Array<string> = []
+          const error = yield* Effect.flip(
+            Stream.runForEach(
+              BatchJob.run(itemsOf(5), quickly),
+              ({ customId }) => Effect.sync(() => seen.push(customId))
+            )
+          )
+          assert.strictEqual(error._tag, "StreamInterruptedError")
+          assert.strictEqual(seen.length, 2)
+          assert.strictEqual((yield* submissions(wire)).length, 1)
+          // Picked up again, it pays for nothing twice.
+          const again = yield* runAll(itemsOf(5), { ...quickly, onDuplicate: "adopt" })
+          assert.strictEqual(again.length, 5)
+          assert.strictEqual((yield* submissions(wire)).length, 1)
+        })
+    ))
 
   it.live("reads its items once for the check and once for each round", () =>
-    withBatches({ batches: { outcomes: [{ customId: "doc-1", outcome: "expired", times: 1 }] } }, () =>
-      Effect.gen(function*() {
-        let readings = 0
-        const items = Stream.suspend(() => {
-          readings++
-          return Stream.fromIterable(itemsOf(3))
+    withBatches(
+      { batches: { outcomes: [{ customId: "doc-1", outcome: "expired", times: 1 }] } },
+      () =>
+        Effect.gen(function*() {
+          let readings = 0
+          const items = Stream.suspend(() => {
+            readings++
+            return Stream.fromIterable(itemsOf(3))
+          })
+          assert.strictEqual((yield* runAll(items)).length, 3)
+          assert.strictEqual(readings, 3)
         })
-        assert.strictEqual((yield* runAll(items)).length, 3)
-        assert.strictEqual(readings, 3)
-      })))
+    ))
 
   it.live("gives outcomes of before for items that are gone when they are read again", () =>
     withBatches({ batches: { outcomes: [{ outcome: "expired" }] } }, () =>
@@ -181,33 +195,39 @@ describe("run", () => {
 
 describe("resume", () => {
   it.live("goes on with batches by their ids", () =>
-    withBatches({ batches: { outcomes: [{ customId: "doc-[15]", outcome: "expired", times: 1 }] } }, (wire) =>
-      Effect.gen(function*() {
-        const batches = yield* Stream.runCollect(BatchJob.submit(itemsOf(6), { ...quickly, maxItems: 4 }))
-        const ids = batches.map(({ id }) => id)
-        const outcomes = yield* Stream.runCollect(BatchJob.resume(ids, { ...quickly, items: itemsOf(6) }))
-        assert.deepStrictEqual(
-          outcomes.map(({ _tag, customId }) => `${customId} ${_tag}`).sort(),
-          itemsOf(6).map(({ custom_id: id }) => `${id} Succeeded`)
-        )
-        assert.deepStrictEqual((yield* submissions(wire)).at(-1), ["doc-1", "doc-5"])
-      })))
+    withBatches(
+      { batches: { outcomes: [{ customId: "doc-[15]", outcome: "expired", times: 1 }] } },
+      (wire) =>
+        Effect.gen(function*() {
+          const batches = yield* Stream.runCollect(BatchJob.submit(itemsOf(6), { ...quickly, maxItems: 4 }))
+          const ids = batches.map(({ id }) => id)
+          const outcomes = yield* Stream.runCollect(BatchJob.resume(ids, { ...quickly, items: itemsOf(6) }))
+          assert.deepStrictEqual(
+            outcomes.map(({ _tag, customId }) => `${customId} ${_tag}`).sort(),
+            itemsOf(6).map(({ custom_id: id }) => `${id} Succeeded`)
+          )
+          assert.deepStrictEqual((yield* submissions(wire)).at(-1), ["doc-1", "doc-5"])
+        })
+    ))
 
   it.live("takes the final outcome where several batches have one", () =>
-    withBatches({ batches: { outcomes: [{ customId: "doc-1", outcome: "expired", times: 1 }] } }, (wire) =>
-      Effect.gen(function*() {
-        const first = yield* wire.batches.create(itemsOf(3))
-        const second = yield* wire.batches.create([itemOf("doc-1")])
-        for (const ids of [[first.id, second.id], [second.id, first.id]]) {
-          const outcomes = yield* Stream.runCollect(BatchJob.resume(ids, { ...quickly, items: itemsOf(3) }))
-          assert.deepStrictEqual(byId(outcomes), {
-            "doc-0": "Succeeded 1",
-            "doc-1": "Succeeded 1",
-            "doc-2": "Succeeded 1"
-          })
-        }
-        assert.strictEqual((yield* submissions(wire)).length, 2)
-      })))
+    withBatches(
+      { batches: { outcomes: [{ customId: "doc-1", outcome: "expired", times: 1 }] } },
+      (wire) =>
+        Effect.gen(function*() {
+          const first = yield* wire.batches.create(itemsOf(3))
+          const second = yield* wire.batches.create([itemOf("doc-1")])
+          for (const ids of [[first.id, second.id], [second.id, first.id]]) {
+            const outcomes = yield* Stream.runCollect(BatchJob.resume(ids, { ...quickly, items: itemsOf(3) }))
+            assert.deepStrictEqual(byId(outcomes), {
+              "doc-0": "Succeeded 1",
+              "doc-1": "Succeeded 1",
+              "doc-2": "Succeeded 1"
+            })
+          }
+          assert.strictEqual((yield* submissions(wire)).length, 2)
+        })
+    ))
 
   it.live("tells of items that are in none of the batches", () =>
     withBatches({}, (wire) =>
@@ -222,15 +242,18 @@ describe("resume", () => {
       })))
 
   it.live("gives what is there without the items", () =>
-    withBatches({ batches: { outcomes: [{ customId: "doc-1", outcome: "expired" }] } }, (wire) =>
-      Effect.gen(function*() {
-        const { id } = yield* wire.batches.create(itemsOf(2))
-        assert.deepStrictEqual(byId(yield* Stream.runCollect(BatchJob.resume([id], quickly))), {
-          "doc-0": "Succeeded 1",
-          "doc-1": "Expired 1"
+    withBatches(
+      { batches: { outcomes: [{ customId: "doc-1", outcome: "expired" }] } },
+      (wire) =>
+        Effect.gen(function*() {
+          const { id } = yield* wire.batches.create(itemsOf(2))
+          assert.deepStrictEqual(byId(yield* Stream.runCollect(BatchJob.resume([id], quickly))), {
+            "doc-0": "Succeeded 1",
+            "doc-1": "Expired 1"
+          })
+          assert.strictEqual((yield* submissions(wire)).length, 1)
         })
-        assert.strictEqual((yield* submissions(wire)).length, 1)
-      })))
+    ))
 
   it.live("says that a batch is not there", () =>
     withBatches({}, () =>

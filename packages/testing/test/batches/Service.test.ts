@@ -29,15 +29,18 @@ const run = (
 describe("each operation", () => {
   for (const operation of operations) {
     it.live(`${operation} is sent once, and fails with a ClaudeError`, () =>
-      withBatches({ batches: { steps: { [operation]: [FaultStep.overloaded(), FaultStep.reset()] } } }, ({ api, batches }) =>
-        Effect.gen(function*() {
-          const { id } = operation === "results" ? yield* batches.create([itemOf("a")]) : { id: "msgbatch_1" }
-          const before = (yield* api.requests).length
-          assert.strictEqual((yield* Effect.flip(run(batches, operation, id)))._tag, "OverloadedError")
-          // Results look at their batch first.
-          assert.strictEqual((yield* api.requests).length - before, operation === "results" ? 2 : 1)
-          assert.strictEqual((yield* Effect.flip(run(batches, operation, id)))._tag, "ConnectionError")
-        })))
+      withBatches(
+        { batches: { steps: { [operation]: [FaultStep.overloaded(), FaultStep.reset()] } } },
+        ({ api, batches }) =>
+          Effect.gen(function*() {
+            const { id } = operation === "results" ? yield* batches.create([itemOf("a")]) : { id: "msgbatch_1" }
+            const before = (yield* api.requests).length
+            assert.strictEqual((yield* Effect.flip(run(batches, operation, id)))._tag, "OverloadedError")
+            // Results look at their batch first.
+            assert.strictEqual((yield* api.requests).length - before, operation === "results" ? 2 : 1)
+            assert.strictEqual((yield* Effect.flip(run(batches, operation, id)))._tag, "ConnectionError")
+          })
+      ))
 
     it.live(`${operation} takes a page of a captive portal for no answer`, () => {
       const page = FaultStep.response({ status: 200, contentType: "text/html", body: "<html>Log in</html>" })
@@ -49,16 +52,19 @@ describe("each operation", () => {
     })
 
     it.live(`${operation} closes its connection when it is interrupted`, () =>
-      withBatches({ batches: { steps: { [operation]: [FaultStep.message({ delay: "1 hour" })] } } }, ({ api, batches }) =>
-        Effect.gen(function*() {
-          const { id } = operation === "create" || operation === "list"
-            ? { id: "" }
-            : yield* batches.create([itemOf("a")])
-          const before = (yield* api.requests).length
-          yield* Effect.timeoutOption(run(batches, operation, id), "200 millis")
-          const requests = yield* api.awaitEnded(before + (operation === "results" ? 2 : 1))
-          assert.strictEqual(requests.at(-1)?.outcome, "clientClosed")
-        })))
+      withBatches(
+        { batches: { steps: { [operation]: [FaultStep.message({ delay: "1 hour" })] } } },
+        ({ api, batches }) =>
+          Effect.gen(function*() {
+            const { id } = operation === "create" || operation === "list"
+              ? { id: "" }
+              : yield* batches.create([itemOf("a")])
+            const before = (yield* api.requests).length
+            yield* Effect.timeoutOption(run(batches, operation, id), "200 millis")
+            const requests = yield* api.awaitEnded(before + (operation === "results" ? 2 : 1))
+            assert.strictEqual(requests.at(-1)?.outcome, "clientClosed")
+          })
+      ))
   }
 
   it.live("keeps the key and the prompt out of its errors", () => {
@@ -69,13 +75,16 @@ describe("each operation", () => {
         message: `key ${apiKey} sent "Summarise document confidential-merger-plan" which is wrong`
       }
     })
-    return withBatches({ batches: { steps: { create: [echo], retrieve: [echo] } } }, ({ batches }) =>
-      Effect.gen(function*() {
-        const error = yield* Effect.flip(batches.create([itemOf("confidential-merger-plan")]))
-        assert.notInclude(JSON.stringify([error, error.message]), "merger-plan")
-        assert.notInclude(JSON.stringify([error, error.message]), apiKey)
-        assert.notInclude((yield* Effect.flip(batches.retrieve("x"))).message, apiKey)
-      }))
+    return withBatches(
+      { batches: { steps: { create: [echo], retrieve: [echo] } } },
+      ({ batches }) =>
+        Effect.gen(function*() {
+          const error = yield* Effect.flip(batches.create([itemOf("confidential-merger-plan")]))
+          assert.notInclude(JSON.stringify([error, error.message]), "merger-plan")
+          assert.notInclude(JSON.stringify([error, error.message]), apiKey)
+          assert.notInclude((yield* Effect.flip(batches.retrieve("x"))).message, apiKey)
+        })
+    )
   })
 })
 

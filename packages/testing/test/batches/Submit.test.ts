@@ -44,7 +44,10 @@ describe("submit", () => {
   it.live("measures a batch as it is sent, to the byte", () =>
     withBatches({}, (wire) =>
       Effect.gen(function*() {
-        const items = ["the longest one", "\ud800", "\u0001", "\"\\", "🎉", "ü"].map((text, index): ClaudeBatches.BatchItem => ({
+        const items = ["the longest one", "\ud800", "\u0001", "\"\\", "🎉", "ü"].map((
+          text,
+          index
+        ): ClaudeBatches.BatchItem => ({
           params: { ...itemOf("x").params, messages: [{ role: "user", content: text }], metadata: { user_id: null } },
           custom_id: `doc-${index}`
         }))
@@ -207,14 +210,11 @@ describe("the same work", () => {
     withBatches({}, ({ api, batches }) =>
       Effect.gen(function*() {
         const store = yield* KeyValueStore.KeyValueStore
-        const ledger = yield* BatchLedger.fromKeyValueStore({ prefix: "" })
-        const broken = { ...store, get: () => Effect.succeed("no entry") }
         const unreadable = yield* Effect.provideService(
           BatchLedger.fromKeyValueStore({ prefix: "" }),
           KeyValueStore.KeyValueStore,
-          broken
+          KeyValueStore.make({ ...store, get: () => Effect.succeed("no entry") })
         )
-        assert.isDefined(ledger)
         const error = yield* Effect.flip(Effect.provideService(
           submitAll(itemsOf(2)),
           ClaudeBatches.ClaudeBatches,
@@ -226,7 +226,9 @@ describe("the same work", () => {
 })
 
 describe("a submission whose answer is lost", () => {
-  const lost = (steps: NonNullable<NonNullable<FaultPlan.FaultPlanInput["batches"]>["steps"]>) => ({ batches: { steps } })
+  const lost = (steps: NonNullable<NonNullable<FaultPlan.FaultPlanInput["batches"]>["steps"]>) => ({
+    batches: { steps }
+  })
 
   it.live("is told of with what may be its batch, and not repeated", () =>
     withBatches(lost({ create: [lostAnswer] }), (wire) =>
@@ -242,7 +244,7 @@ describe("a submission whose answer is lost", () => {
         assert.strictEqual((yield* creates(wire)).length, 1)
         // And whoever adopts gets it.
         const [adopted] = yield* submitAll(itemsOf(3), { ...quickly, onDuplicate: "adopt" })
-        assert.deepStrictEqual([adopted?.id], error.candidates)
+        assert.deepStrictEqual([adopted?.id ?? ""], error.candidates)
         assert.strictEqual(yield* batchesOnServer(wire), 1)
       })))
 
@@ -265,12 +267,15 @@ describe("a submission whose answer is lost", () => {
       })))
 
   it.live("is unknown when the server cannot be asked", () =>
-    withBatches(lost({ create: [lostAnswer], list: [FaultStep.overloaded({ times: 20 })] }), (wire) =>
-      Effect.gen(function*() {
-        const error = yield* Effect.flip(submitAll(itemsOf(3), { ...quickly, onDuplicate: "adopt" }))
-        assert.strictEqual(error._tag === "UnknownSubmissionError" ? error.candidates.length : -1, 0)
-        assert.strictEqual((yield* creates(wire)).length, 1)
-      })))
+    withBatches(
+      lost({ create: [lostAnswer], list: [FaultStep.overloaded({ times: 20 })] }),
+      (wire) =>
+        Effect.gen(function*() {
+          const error = yield* Effect.flip(submitAll(itemsOf(3), { ...quickly, onDuplicate: "adopt" }))
+          assert.strictEqual(error._tag === "UnknownSubmissionError" ? error.candidates.length : -1, 0)
+          assert.strictEqual((yield* creates(wire)).length, 1)
+        })
+    ))
 
   it.live("is unknown when the answer to the question is a page of a proxy", () =>
     withBatches(
@@ -319,7 +324,7 @@ describe("options", () => {
     ] as const
   ) {
     it(`refuses ${JSON.stringify(options)} at once`, () => {
-      assert.throws(() => BatchJob.submit([], options as BatchJob.SubmitOptions), RangeError, message)
+      assert.throws(() => BatchJob.submit([], options), RangeError, message)
     })
   }
 })

@@ -28,12 +28,15 @@ export const submitItems = <E, R>(
   settings: SubmitSettings,
   round: number
 ): Stream.Stream<SubmittedBatch, E | SubmitError, R> =>
-  Stream.mapEffect(splitItems(items, settings, seedOf(round, settings)), (portion) =>
-    Effect.map(submitPortion(batches, portion, settings), ({ adopted, batchId }): SubmittedBatch => {
-      const customIds = portion.items.map(({ custom_id: id }) => id)
-      settings.tell({ _tag: "Submitted", batchId, count: customIds.length, submissions: round, adopted })
-      return { id: batchId, customIds, adopted }
-    }))
+  Stream.mapEffect(
+    splitItems(items, settings, seedOf(round, settings)),
+    (portion) =>
+      Effect.map(submitPortion(batches, portion, settings), ({ adopted, batchId }): SubmittedBatch => {
+        const customIds = portion.items.map(({ custom_id: id }) => id)
+        settings.tell({ _tag: "Submitted", batchId, count: customIds.length, submissions: round, adopted })
+        return { id: batchId, customIds, adopted }
+      })
+  )
 
 export const waitFor = (
   batches: ClaudeBatchesShape,

@@ -47,9 +47,11 @@ export const runWork = <E, R>(
       return final === undefined ? Result.failVoid : Result.succeed(final)
     }),
     Stream.concat(Stream.suspend(() => Stream.fromIterable(work.unanswered()))),
-    Stream.concat(Stream.suspend(() =>
-      work.waiting === 0 || isLast() ? Stream.fromIterable(work.givenUp()) : nextRound(plan, round + 1)
-    ))
+    Stream.concat(
+      Stream.suspend(() =>
+        work.waiting === 0 || isLast() ? Stream.fromIterable(work.givenUp()) : nextRound(plan, round + 1)
+      )
+    )
   )
 }
 
@@ -75,7 +77,9 @@ const nextRound = <E, R>(plan: WorkPlan<E, R>, round: number): Outcomes<E, R> =>
   return Stream.unwrap(Effect.gen(function*() {
     const count = work.waiting
     onResubmitting(count, round)
-    yield* Effect.logInfo(`${count} requests of batches expired or failed for the server's reasons: submitting them again`)
+    yield* Effect.logInfo(
+      `${count} requests of batches expired or failed for the server's reasons: submitting them again`
+    )
     return runWork(plan, submitted, round, () => isRefused || round >= rounds)
   }))
 }

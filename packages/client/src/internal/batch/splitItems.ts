@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { InvalidRequestError, RequestTooLargeError } from "../../ClaudeError.ts"
 import type { BatchItem } from "../../ClaudeBatches.ts"
+import type { InvalidRequestError, RequestTooLargeError } from "../../ClaudeError.ts"
 import { canonicalJson } from "../canonicalRequest.ts"
 import { sha256 } from "../sha256.ts"
 import { byteLength, envelopeBytes, separatorBytes } from "./batchCheck.ts"

@@ -1,6 +1,7 @@
 import type { MessageBatch } from "@anthropic-ai/sdk/resources/messages/batches"
 import { retry } from "@effect-claude/resilience/Retry"
 import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -38,7 +39,8 @@ const lookInterval = Duration.seconds(10)
 const markOf = (batchId: string): string => `batch ${batchId}`
 
 // The server was not reached, or said that it takes no request now.
-const unreachedCode = /^(ECONNREFUSED|ENOTFOUND|EAI_|EHOST|ENET|EADDR|EPROTO$|UND_ERR_CONNECT_TIMEOUT|ERR_(SSL|TLS)_|CERT_|CRL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH)/
+const unreachedCode =
+  /^(ECONNREFUSED|ENOTFOUND|EAI_|EHOST|ENET|EADDR|EPROTO$|UND_ERR_CONNECT_TIMEOUT|ERR_(SSL|TLS)_|CERT_|CRL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH)/
 
 /** Whether the batch may have been made although its submission failed. */
 const isAmbiguous = (error: ClaudeError): boolean => {
@@ -196,7 +198,7 @@ const duplicate = (key: string, existing: Entry): DuplicateBatchError =>
   new DuplicateBatchError({
     message: existing.batchId === undefined
       ? `A submission of the same ${existing.count} requests was begun at ${
-        new Date(existing.startedAt).toISOString()
+        DateTime.formatIso(DateTime.makeUnsafe(existing.startedAt))
       }, and how it ended is not known`
       : `Batch ${existing.batchId} holds the same ${existing.count} requests already`,
     key,

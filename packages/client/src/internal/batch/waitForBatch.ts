@@ -13,7 +13,7 @@ import type { CallOptions } from "../../ClaudeService.ts"
 export type PollSchedule = Schedule.Schedule<unknown, MessageBatch | undefined>
 
 /** 5 seconds, half as long again each time, up to 60 seconds, 20 % more or less. */
-export const defaultPolls: Schedule.Schedule<unknown, unknown> = Schedule.jittered(
+export const defaultPolls: Schedule.Schedule<unknown> = Schedule.jittered(
   Schedule.min([Schedule.exponential("5 seconds", 1.5), Schedule.spaced("60 seconds")])
 )
 

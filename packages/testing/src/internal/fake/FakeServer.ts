@@ -6,15 +6,15 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { createServer, IncomingMessage, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
-import { Admitted, admitRequest } from "./Admission.ts"
+import { admitRequest, Admitted } from "./Admission.ts"
 import { BatchApi, batchRoute, BatchRun, maxBatchBytes } from "./batch/BatchApi.ts"
 import { Exchange } from "./Exchange.ts"
+import type { Plan } from "./PlanSchema.ts"
 import { RateLimitSet } from "./RateLimits.ts"
 import { checkRequest, isRecord, maxBodyBytes, route } from "./RequestCheck.ts"
 import { recordedHeaders, type RequestEntry, RequestLog } from "./RequestLog.ts"
 import { type AnswerContext, answerRefusal, answerStep } from "./StepAnswer.ts"
 import { healthy, StepQueue } from "./StepQueue.ts"
-import type { Plan } from "./PlanSchema.ts"
 
 type FaultPlan = typeof Plan.Type
 

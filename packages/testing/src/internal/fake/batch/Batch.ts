@@ -73,7 +73,9 @@ export class Batch {
       id: this.id,
       type: "message_batch",
       processing_status: ended ? "ended" : this.#canceledAt === undefined ? "in_progress" : "canceling",
-      request_counts: ended ? this.#tally() : { processing: this.size, succeeded: 0, errored: 0, canceled: 0, expired: 0 },
+      request_counts: ended
+        ? this.#tally()
+        : { processing: this.size, succeeded: 0, errored: 0, canceled: 0, expired: 0 },
       created_at: time(this.#createdAt),
       expires_at: time(this.#createdAt + day),
       ended_at: ended ? time(this.#endsAt) : null,

@@ -3,12 +3,12 @@ import * as Effect from "effect/Effect"
 import type { IncomingHttpHeaders } from "node:http"
 import { type ApiErrorAnswer, statusOf } from "../ApiErrors.ts"
 import { checkRequest, isApiErrorAnswer, isRecord } from "../RequestCheck.ts"
-import { answerError, answerJson, answerStep, type AnswerContext, apiHeaders } from "../StepAnswer.ts"
+import { type AnswerContext, answerError, answerJson, answerStep, apiHeaders } from "../StepAnswer.ts"
 import { StepQueue } from "../StepQueue.ts"
 import { estimateInputTokens } from "../TokenEstimate.ts"
 import { Batch, type BatchItem } from "./Batch.ts"
 import { type ResultsFault, sendResults } from "./BatchResults.ts"
-import { type BatchPlan, batchOperations } from "./BatchSchema.ts"
+import { batchOperations, type BatchPlan } from "./BatchSchema.ts"
 
 export const maxBatchBytes = 256 * 1024 * 1024
 const maxBatchItems = 100_000
@@ -72,7 +72,10 @@ export class BatchRun {
   }
 }
 
-const refusal = (type: string, message: string): ApiErrorAnswer => ({ status: statusOf(type), error: { type, message } })
+const refusal = (type: string, message: string): ApiErrorAnswer => ({
+  status: statusOf(type),
+  error: { type, message }
+})
 
 const invalid = (message: string): ApiErrorAnswer => refusal("invalid_request_error", message)
 
@@ -176,7 +179,7 @@ export class BatchApi {
   #list(query: URLSearchParams, now: number, baseUrl: string): object | ApiErrorAnswer {
     const limit = Number(query.get("limit") ?? 20)
     if (!Number.isInteger(limit) || limit < 1 || limit > 1000) return invalid("limit: Input should be from 1 to 1000")
-    const newestFirst = [...this.#batches.values()].reverse()
+    const newestFirst = [...this.#batches.values()].toReversed()
     const place = (id: string | null) => id === null ? -1 : newestFirst.findIndex((batch) => batch.id === id)
     const before = place(query.get("before_id"))
     const from = before === -1 ? place(query.get("after_id")) + 1 : Math.max(0, before - limit)
