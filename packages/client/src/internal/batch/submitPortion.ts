@@ -104,7 +104,7 @@ export const submitPortion = (
         const found = yield* Effect.catchIf(
           look(since),
           (error): error is ClaudeError => error._tag !== "BatchLedgerError",
-          () => Effect.fail(unknown([], cause))
+          (error) => Effect.fail(unknown([], cause ?? error))
         )
         const [only, ...others] = found
         if (only !== undefined) {

@@ -36,51 +36,52 @@ export const waitForBatch = (
   batches: ClaudeBatchesShape,
   batchId: string,
   { call, deadline, onPolled, onPollFailed, schedule }: WaitPolicy
-): Effect.Effect<MessageBatch, ClaudeError | BatchNotEndedError> => {
-  let last: MessageBatch | undefined
+): Effect.Effect<MessageBatch, ClaudeError | BatchNotEndedError> =>
+  Effect.suspend(() => {
+    let last: MessageBatch | undefined
 
-  // A service that has answered once is there: what cannot be reached after that is a network that will be back.
-  const isPassing = (error: ClaudeError): boolean =>
-    error.verdict._tag === "Retry" || (last !== undefined && isTransportError(error))
+    // A service that has answered once is there: what cannot be reached after that is a network that will be back.
+    const isPassing = (error: ClaudeError): boolean =>
+      error.verdict._tag === "Retry" || (last !== undefined && isTransportError(error))
 
-  const status = (): string => last === undefined ? "nothing is known of it" : `it is ${last.processing_status}`
+    const status = (): string => last === undefined ? "nothing is known of it" : `it is ${last.processing_status}`
 
-  const notEnded = (): BatchNotEndedError =>
-    new BatchNotEndedError({
-      message: `The schedule gave up waiting for batch ${batchId}; ${status()}`,
-      batchId,
-      ...(last === undefined ? {} : { processingStatus: last.processing_status })
-    })
+    const notEnded = (): BatchNotEndedError =>
+      new BatchNotEndedError({
+        message: `The schedule gave up waiting for batch ${batchId}; ${status()}`,
+        batchId,
+        ...(last === undefined ? {} : { processingStatus: last.processing_status })
+      })
 
-  const polls = Effect.gen(function*() {
-    const step = yield* Schedule.toStepWithSleep(schedule)
-    while (true) {
-      const polled = yield* Effect.result(batches.retrieve(batchId, call))
-      if (Result.isSuccess(polled)) {
-        last = polled.success
-        onPolled(last)
-        if (last.processing_status === "ended") return last
-      } else {
-        if (!isPassing(polled.failure)) return yield* polled.failure
-        onPollFailed(polled.failure)
+    const polls = Effect.gen(function*() {
+      const step = yield* Schedule.toStepWithSleep(schedule)
+      while (true) {
+        const polled = yield* Effect.result(batches.retrieve(batchId, call))
+        if (Result.isSuccess(polled)) {
+          last = polled.success
+          onPolled(last)
+          if (last.processing_status === "ended") return last
+        } else {
+          if (!isPassing(polled.failure)) return yield* polled.failure
+          onPollFailed(polled.failure)
+        }
+        yield* Effect.all([
+          Pull.catchDone(step(last), () => Effect.fail(notEnded())),
+          Effect.sleep(serversWait(polled))
+        ], { concurrency: 2, discard: true })
       }
-      yield* Effect.all([
-        Pull.catchDone(step(last), () => Effect.fail(notEnded())),
-        Effect.sleep(serversWait(polled))
-      ], { concurrency: 2, discard: true })
-    }
-  })
-
-  return Duration.isFinite(deadline)
-    ? Deadline.withDeadlineOrElse(polls, {
-      duration: deadline,
-      orElse: () =>
-        Effect.fail(
-          new DeadlineExceededError({
-            message: `Batch ${batchId} did not end within ${Duration.format(deadline)}; ${status()}`,
-            limit: deadline
-          })
-        )
     })
-    : polls
-}
+
+    return Duration.isFinite(deadline)
+      ? Deadline.withDeadlineOrElse(polls, {
+        duration: deadline,
+        orElse: () =>
+          Effect.fail(
+            new DeadlineExceededError({
+              message: `Batch ${batchId} did not end within ${Duration.format(deadline)}; ${status()}`,
+              limit: deadline
+            })
+          )
+      })
+      : polls
+  })
