@@ -11,6 +11,7 @@ import { pipeline } from "./pipeline.ts"
 import { policies } from "./policies.ts"
 import { rejections } from "./rejections.ts"
 import { retry } from "./retry.ts"
+import { benchStreams } from "./streams.ts"
 
 const timed = (group: Effect.Effect<ReadonlyArray<Contestant>, never, Scope.Scope>) => () =>
   Effect.runPromise(
@@ -31,6 +32,7 @@ const all = {
   pipeline: timed(pipeline),
   calls: timed(calls),
   retry: timed(retry),
+  streams: benchStreams,
   allocation: benchAllocation,
   memory: benchMemory,
   keys: benchKeys,

@@ -76,6 +76,28 @@ describe("effect-claude fake-api", () => {
       assert.deepStrictEqual(answers, [529, 502, "Back again.", "Back again."])
     }).pipe(Effect.scoped))
 
+  it.live("prints what it is asked, line by line", () =>
+    Effect.gen(function*() {
+      const file = yield* planFile(
+        JSON.stringify({ steps: [{ kind: "error", status: 529, error: { type: "overloaded_error" } }] })
+      )
+      const { command, url } = yield* serve(["--faults", file, "--log"])
+      yield* ask(url)
+      yield* ask(url)
+      yield* Effect.promise(() => fetch(`${url}/nowhere`, { method: "DELETE" }))
+      const lines = yield* command.printed(/#1 .*\n#2 .*\n#3 .*\n/)
+      assert.match(
+        lines,
+        new RegExp(
+          [
+            "#1 POST /v1/messages claude-sonnet-5-5 529 answered \\d+ ms",
+            "#2 POST /v1/messages claude-sonnet-5-5 200 answered \\d+ ms",
+            "#3 DELETE /nowhere - 404 answered \\d+ ms"
+          ].join("\n")
+        )
+      )
+    }).pipe(Effect.scoped))
+
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     it.live(`ends at once on ${signal}, a stalled stream or not, and says nothing`, () =>
       Effect.gen(function*() {

@@ -5,7 +5,8 @@
  * **Details**
  *
  * Carried by the message itself, and by the `message_start` event of a stream, under a symbol: it survives a spread
- * (`{ ...message }`) and never shows up in JSON.
+ * (`{ ...message }`) and never shows up in JSON. What is known only at the end of a stream, its `parts`, comes with
+ * the `delta` of the last `message_delta`.
  *
  * **Example** (Seeing where an answer came from)
  *
@@ -41,7 +42,9 @@
  */
 import type * as Duration from "effect/Duration"
 import type { ClaudeError } from "./ClaudeError.ts"
+import { servedBy } from "./internal/answer/servedBy.ts"
 import type { RateLimits } from "./RateLimits.ts"
+import type { TokenUsage } from "./TokenUsage.ts"
 
 /**
  * Who gave an answer.
@@ -49,7 +52,7 @@ import type { RateLimits } from "./RateLimits.ts"
  * **Details**
  *
  * - `Requested`: the model that was asked for;
- * - `Model`: another model of the same service;
+ * - `Model`: another model of the same service, asked by `withFallback`, or by the API where the request has `fallbacks`;
  * - `Service`: another service, a key or a cloud, by its name. `model` is there when it was not the model asked for;
  * - `Cached`: an earlier answer to the same request, `age` old. `stale` says that it was past its time and
  *   given because nothing fresh could be had;
@@ -114,6 +117,36 @@ export interface SkippedTarget {
 export type PassedOver = FailedTarget | SkippedTarget
 
 /**
+ * One request of an answer that the API paused and that was continued: what it took by itself, and why it stopped. `usage` of the
+ * message is that of all its turns.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AnswerTurn {
+  readonly id: string
+  readonly model: string
+  readonly stopReason: string | null
+  readonly usage: TokenUsage
+  readonly attempt: number
+  readonly requestId: string | undefined
+}
+
+/**
+ * A part of a stream that was recovered: who wrote it, what ended it (nothing did, if it is the last), and whether it is in
+ * the answer. What a restart took back is not.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AnswerPart {
+  readonly model: string
+  readonly requestId: string | undefined
+  readonly error?: ClaudeError | undefined
+  readonly kept: boolean
+}
+
+/**
  * What is known of an answer beside its content.
  *
  * @category models
@@ -125,6 +158,10 @@ export interface AnswerInfo {
   readonly passedOver: ReadonlyArray<PassedOver>
   /** What was changed in the request, so that the one that answered could take it ("max_tokens from 64000 to 8192"). */
   readonly adapted?: ReadonlyArray<string> | undefined
+  /** The turns of an answer that was continued after `pause_turn`, in order. Absent if one was enough. */
+  readonly turns?: ReadonlyArray<AnswerTurn> | undefined
+  /** The parts of a stream that broke off and was recovered, in order. Absent for an answer in one piece. */
+  readonly parts?: ReadonlyArray<AnswerPart> | undefined
   /** The attempt that succeeded, 1-based, counted by the retry layer next to the client. */
   readonly attempt: number
   readonly requestId: string | undefined
@@ -147,6 +184,41 @@ const unknown: AnswerInfo = {
   rateLimits: undefined
 }
 
+const carried = (answer: object): AnswerInfo => Key in answer ? answer[Key] as AnswerInfo : unknown
+
+const changed = (known: AnswerInfo, info: Partial<AnswerInfo>): AnswerInfo => {
+  const adapted = info.adapted ?? known.adapted
+  const parts = info.parts ?? known.parts
+  const all = {
+    source: info.source ?? known.source,
+    passedOver: info.passedOver ?? known.passedOver,
+    ...(adapted === undefined ? undefined : { adapted }),
+    ...(parts === undefined ? undefined : { parts }),
+    attempt: info.attempt ?? known.attempt,
+    requestId: info.requestId ?? known.requestId,
+    // Read from the headers when somebody asks, so not asked for here.
+    get rateLimits() {
+      return info.rateLimits ?? known.rateLimits
+    }
+  }
+  if (!("turns" in info || "turns" in known)) return all
+  // Those of a stream are known after its start, which is where they are looked for.
+  return Object.defineProperty(all, "turns", { enumerable: true, get: () => info.turns ?? known.turns })
+}
+
+/** Who answered, where the API asked another model than the one it was asked for. */
+const servedSource = (source: Source, model: string): Source => {
+  switch (source._tag) {
+    case "Requested":
+    case "Model":
+      return { _tag: "Model", model }
+    case "Service":
+      return { ...source, model }
+    default:
+      return source
+  }
+}
+
 /**
  * What is known of this answer. For one that carries nothing (made by hand, or read back from JSON): asked for, first
  * attempt.
@@ -163,7 +235,11 @@ const unknown: AnswerInfo = {
  * @category accessors
  * @since 0.1.0
  */
-export const of = (answer: object): AnswerInfo => Key in answer ? answer[Key] as AnswerInfo : unknown
+export const of = (answer: object): AnswerInfo => {
+  const info = carried(answer)
+  const model = servedBy(answer)
+  return model === undefined ? info : changed(info, { source: servedSource(info.source, model) })
+}
 
 /**
  * The same answer, carrying more. What it carried before and is not named stays.
@@ -182,21 +258,7 @@ export const of = (answer: object): AnswerInfo => Key in answer ? answer[Key] as
  * @category combinators
  * @since 0.1.0
  */
-export const annotate = <A extends object>(answer: A, info: Partial<AnswerInfo>): A => {
-  const known = of(answer)
-  const adapted = info.adapted ?? known.adapted
-  return {
-    ...answer,
-    [Key]: {
-      source: info.source ?? known.source,
-      passedOver: info.passedOver ?? known.passedOver,
-      ...(adapted === undefined ? undefined : { adapted }),
-      attempt: info.attempt ?? known.attempt,
-      requestId: info.requestId ?? known.requestId,
-      // Read from the headers when somebody asks, so not asked for here.
-      get rateLimits() {
-        return info.rateLimits ?? known.rateLimits
-      }
-    } satisfies AnswerInfo
-  }
-}
+export const annotate = <A extends object>(answer: A, info: Partial<AnswerInfo>): A => ({
+  ...answer,
+  [Key]: changed(carried(answer), info)
+})

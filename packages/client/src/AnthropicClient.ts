@@ -44,13 +44,13 @@ import type * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import { type ClaudeError, InvalidRequestError } from "./ClaudeError.ts"
 import { type CallOptions, ClaudeService, type ClaudeServiceShape } from "./ClaudeService.ts"
+import { NoteBytes } from "./internal/callContext.ts"
 import { describeAnswer } from "./internal/describeAnswer.ts"
 import { readEvents } from "./internal/messageStream.ts"
 import { makeModelCheck } from "./internal/modelCheck.ts"
 import { scopedSignal } from "./internal/scopedSignal.ts"
 import { prepareCall, requestIdOf, withFreshToken } from "./internal/sdkCall.ts"
 import { checkOptions, makeSdkClient, optionsFromConfig } from "./internal/sdkClient.ts"
-import type { MessageEvent } from "./MessageEvents.ts"
 import * as RequestCheck from "./RequestCheck.ts"
 import * as SdkFailure from "./SdkFailure.ts"
 
@@ -178,10 +178,7 @@ export const make = (
         try: () => client.messages.create(body, { ...sdkOptions, signal }).asResponse(),
         catch: (thrown) => SdkFailure.fromThrown(thrown, context)
       }))
-      return Stream.fromAsyncIterable<MessageEvent, ClaudeError>(
-        readEvents(response, context),
-        (thrown) => SdkFailure.fromThrown(thrown, { ...context, streaming: true })
-      )
+      return readEvents(response, context, yield* NoteBytes)
     }))
 
   const countTokens: ClaudeServiceShape["countTokens"] = (request, call) =>

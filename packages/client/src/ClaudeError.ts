@@ -45,11 +45,12 @@
  *
  * @since 0.1.0
  */
-import type { Message } from "@anthropic-ai/sdk/resources/messages/messages"
+import type { ContentBlock, Message } from "@anthropic-ai/sdk/resources/messages/messages"
 import { stop, type Verdict } from "@effect-claude/resilience/Verdict"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
+import { resumableBlocks, shownText } from "./internal/stream/resumable.ts"
 import { verdictOf } from "./internal/verdict.ts"
 import { RateLimits } from "./RateLimits.ts"
 import { TokenUsage } from "./TokenUsage.ts"
@@ -71,8 +72,9 @@ const MessageSnapshot = Schema.declare(
 )
 
 /**
- * What had arrived of an answer when it broke off: the message as far as it got, its text, and how many events had come
- * (pings not counted). Text of the model, so as confidential as an answer.
+ * What had arrived of an answer when it broke off: the message as far as it got, its text, how many events had come
+ * (pings not counted), and the positions in `message.content` of the blocks that are `unfinished`, if there are any. Text of
+ * the model, so as confidential as an answer.
  *
  * @category models
  * @since 0.1.0
@@ -80,7 +82,8 @@ const MessageSnapshot = Schema.declare(
 export const PartialAnswer = Schema.Struct({
   message: Schema.optionalKey(MessageSnapshot),
   text: Schema.String,
-  events: Schema.Int
+  events: Schema.Int,
+  unfinished: Schema.optionalKey(Schema.Array(Schema.Int))
 })
 
 /**
@@ -334,8 +337,14 @@ export class AttemptTimeoutError extends Schema.TaggedError<AttemptTimeoutError>
 }
 
 /**
- * A stream broke off: the connection was lost, or it ended without `message_stop`. `partial` holds what had arrived. Retried
- * as `connection`, by a stream layer only while nothing was shown.
+ * A stream broke off: the connection was lost, or it ended without `message_stop`. Retried as `connection`, by a stream layer
+ * only while nothing was shown; `ClaudeLayer.withStreamRecovery` goes on from there.
+ *
+ * **Details**
+ *
+ * - `partial`: what had arrived
+ * - `shown`: its text as far as it is safe to show
+ * - `resumable`: the blocks of it that may be sent back, for the model to go on from; `ClaudeStream.resumable` says which
  *
  * @category transport errors
  * @since 0.1.0
@@ -343,6 +352,14 @@ export class AttemptTimeoutError extends Schema.TaggedError<AttemptTimeoutError>
 export class StreamInterruptedError
   extends Schema.TaggedError<StreamInterruptedError>()("StreamInterruptedError", shared)
 {
+  get shown(): string {
+    return this.partial === undefined ? "" : shownText(this.partial)
+  }
+
+  get resumable(): ReadonlyArray<ContentBlock> {
+    return this.partial === undefined ? [] : resumableBlocks(this.partial)
+  }
+
   get verdict(): Verdict {
     return verdictOf(this)
   }
@@ -369,7 +386,7 @@ export class InvalidResponseError extends Schema.TaggedError<InvalidResponseErro
  * - `category`, `explanation`: why, where the API says so; the wording of the explanation changes.
  * - `recommendedModel`: whom the API would ask instead.
  * - `fallbackCreditToken`: what makes asking another model within five minutes cheaper, and `hasPrefillClaim`: whether it may
- *   go on with what this one had written. Both are there only if the request asked for them.
+ *   go on with what this one had written. Both are there only if the request asked for them; `ClaudeAnswer.redeem` uses them.
  * - `partial`: the whole refused message, with its usage. What it holds of an answer is to be discarded.
  *
  * @category answer errors

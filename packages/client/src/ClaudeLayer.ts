@@ -41,10 +41,12 @@ import type { AlertsOptions } from "./Alerts.ts"
 import type { ClaudeError } from "./ClaudeError.ts"
 import * as ClaudeSchedule from "./ClaudeSchedule.ts"
 import { ClaudeService, type ClaudeServiceShape } from "./ClaudeService.ts"
+import type { ServerFallbacks } from "./internal/answer/refusalCall.ts"
 import { alerts } from "./internal/layer/alerts.ts"
 import { attemptTimeout, type AttemptTimeoutOptions } from "./internal/layer/attemptTimeout.ts"
 import { cache, type CacheOptions } from "./internal/layer/cache.ts"
 import { circuitBreaker, type CircuitBreakerOptions } from "./internal/layer/circuitBreaker.ts"
+import { completeAnswers, type CompleteAnswersOptions } from "./internal/layer/completeAnswers.ts"
 import { concurrency, type ConcurrencyOptions } from "./internal/layer/concurrency.ts"
 import { type Controls, controlsOf } from "./internal/layer/controls.ts"
 import { deadline } from "./internal/layer/deadline.ts"
@@ -59,15 +61,18 @@ import {
 import { hedge, type HedgeOptions } from "./internal/layer/hedge.ts"
 import { type Combinator, combinator } from "./internal/layer/PolicyLayer.ts"
 import { rateLimiter, type RateLimiterOptions } from "./internal/layer/rateLimiter.ts"
+import { fallbackCredit, serverFallbacks } from "./internal/layer/refusalPolicies.ts"
 import { retry } from "./internal/layer/retry.ts"
 import { retryBudget, type RetryBudgetOptions } from "./internal/layer/retryBudget.ts"
 import * as pipeline from "./internal/layer/standard.ts"
 import * as fromConfig from "./internal/layer/standardConfig.ts"
+import { streamRecovery, type StreamRecoveryOptions } from "./internal/layer/streamRecovery.ts"
 import { telemetry, type TelemetryOptions } from "./internal/layer/telemetry.ts"
 
 export type { AttemptTimeoutOptions } from "./internal/layer/attemptTimeout.ts"
 export type { AnswerCache, CacheOptions } from "./internal/layer/cache.ts"
 export type { CircuitBreakerOptions, CircuitUse, ClaudeCircuitBreaker } from "./internal/layer/circuitBreaker.ts"
+export type { CompleteAnswersOptions } from "./internal/layer/completeAnswers.ts"
 export { CompositionError } from "./internal/layer/composition.ts"
 export type { AdaptiveLimitOptions, ClaudeConcurrency, ConcurrencyOptions } from "./internal/layer/concurrency.ts"
 export type { Controls } from "./internal/layer/controls.ts"
@@ -90,6 +95,7 @@ export type { Combinator } from "./internal/layer/PolicyLayer.ts"
 export type { ClaudeRateLimiter, RateLimiterOptions } from "./internal/layer/rateLimiter.ts"
 export type { RetryBudgetOptions, RetryWeightOptions } from "./internal/layer/retryBudget.ts"
 export type { StandardErrors, StandardOptions, StandardServices } from "./internal/layer/standard.ts"
+export type { BrokenStream, RecoveryMode, StreamRecoveryOptions } from "./internal/layer/streamRecovery.ts"
 export type { TelemetryOptions } from "./internal/layer/telemetry.ts"
 
 /**
@@ -641,6 +647,180 @@ export const withCache = <E = never, R = never>(options: CacheOptions<E, R> = {}
   combinator([cache(options)])
 
 /**
+ * Makes every answer a whole one, or a typed error: a turn that the API pauses is continued, and an answer that was cut off, refused or
+ * is empty fails. Adds `RefusalError`, `OutputTruncatedError` and `OutputInvalidError`, each with the message and its usage.
+ *
+ * **Details**
+ *
+ * `ClaudeAnswer` has the table of what is taken for whole, and how a paused turn is continued. A stream that is not whole
+ * fails in place of its `message_delta` and `message_stop`.
+ *
+ * - `accept`: what is let through although it is not whole, such as `["max_tokens"]`; nothing.
+ * - `continuations`: how many further requests a paused turn may take; 10.
+ *
+ * Put it outside of `withRetry`, so that each turn has attempts of its own, and inside `withFallback`, whose chains `refusal` and
+ * `contextOverflow` then take these errors too. Other orders are refused.
+ *
+ * **Example** (Refusing half an answer)
+ *
+ * ```ts
+ * import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
+ * import { ClaudeService } from "@effect-claude/client/ClaudeService"
+ * import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
+ * import * as Reply from "@effect-claude/testing/Reply"
+ * import { assert } from "@effect/vitest"
+ * import * as Effect from "effect/Effect"
+ *
+ * const Claude = ClaudeTest.script([Reply.text("Once upon a", { stop_reason: "max_tokens" })]).pipe(
+ *   ClaudeLayer.withRetry(),
+ *   ClaudeLayer.withCompleteAnswers()
+ * )
+ * const program = Effect.gen(function*() {
+ *   const claude = yield* ClaudeService
+ *   return yield* claude.createMessage({
+ *     model: "claude-sonnet-5-5",
+ *     max_tokens: 3,
+ *     messages: [{ role: "user", content: "Tell me a story" }]
+ *   })
+ * })
+ *
+ * const error = await Effect.runPromise(Effect.flip(Effect.provide(program, Claude)))
+ * assert.strictEqual(error._tag, "OutputTruncatedError")
+ * ```
+ *
+ * @category policies
+ * @since 0.1.0
+ */
+export const withCompleteAnswers = (options: CompleteAnswersOptions = {}): Combinator =>
+  combinator([completeAnswers(options)])
+
+/**
+ * Lets the API itself ask other models when the one of a request refuses, as `ClaudeAnswer.withServerFallbacks` does for one call.
+ * A request with `fallbacks` of its own keeps them, `null` for none.
+ *
+ * **Example** (Letting the API choose)
+ *
+ * ```ts
+ * import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
+ * import { ClaudeService } from "@effect-claude/client/ClaudeService"
+ * import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
+ * import * as Reply from "@effect-claude/testing/Reply"
+ * import { assert } from "@effect/vitest"
+ * import * as Effect from "effect/Effect"
+ *
+ * const Claude = ClaudeTest.script([Reply.text("Hello!")]).pipe(ClaudeLayer.withServerFallbacks("default"))
+ * const program = Effect.gen(function*() {
+ *   const claude = yield* ClaudeService
+ *   yield* claude.createMessage({
+ *     model: "claude-fable-5",
+ *     max_tokens: 100,
+ *     messages: [{ role: "user", content: "Hello" }]
+ *   })
+ *   const [call] = yield* (yield* ClaudeTest.ClaudeTest).calls
+ *   return call?.options?.headers
+ * })
+ *
+ * assert.deepStrictEqual(await Effect.runPromise(Effect.provide(program, Claude)), {
+ *   "anthropic-beta": "server-side-fallback-2026-07-01"
+ * })
+ * ```
+ *
+ * @category policies
+ * @since 0.1.0
+ */
+export const withServerFallbacks = (fallbacks: ServerFallbacks): Combinator => combinator([serverFallbacks(fallbacks)])
+
+/**
+ * Asks for a credit token with every refusal, as `ClaudeAnswer.withFallbackCredit` does for one call. The `refusal` chain of a
+ * `withFallback` outside redeems it.
+ *
+ * **Example** (Making the second model cheaper)
+ *
+ * ```ts
+ * import * as AnthropicClient from "@effect-claude/client/AnthropicClient"
+ * import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
+ *
+ * const Claude = AnthropicClient.layerConfig.pipe(
+ *   ClaudeLayer.withFallbackCredit(),
+ *   ClaudeLayer.withRetry(),
+ *   ClaudeLayer.withFallback({ refusal: { models: ["claude-opus-4-8"] } })
+ * )
+ * ```
+ *
+ * @category policies
+ * @since 0.1.0
+ */
+export const withFallbackCredit = (): Combinator => combinator([fallbackCredit()])
+
+/**
+ * Goes on with a stream that breaks off after it has shown something, instead of failing it.
+ *
+ * **Details**
+ *
+ * - `mode`: `"continue"` (the default), `"restart"` or `"surface"`, or a function that chooses one for each failure.
+ *
+ *   `continue` keeps finished blocks and the text of an unfinished block, drops unfinished thinking and unfinished tool calls,
+ *   and has the model go on: by prefill where the model takes it, which joins exactly, else by a message that asks it to repeat
+ *   the last words and go on, which are then cut out. `restart` emits a `restart` event, which takes back what came before, and
+ *   asks anew. Where nothing can be kept, `continue` does that too.
+ * - `maxRecoveries`: how often one stream is recovered; 3.
+ * - `schedule`: the wait before each; `ClaudeSchedule.standard`, begun anew each time. It also retries what fails before its
+ *   first content, unless a `withRetry` inside does.
+ * - `models`: whom to ask for the rest, in order, when the model that was asked cannot be had; none.
+ * - `tools`: `"whileStreaming"` means that the program may run a tool as soon as its block is finished, so that an answer with a
+ *   finished `tool_use` is never gone on with or made anew. `"afterAnswer"` states that it runs none before `message_stop`.
+ *
+ * The stream is one stream for its consumer: one `message_start`, one `message_stop`, blocks numbered through, and the usage of
+ * all parts in the last `message_delta`. `AnswerInfo.of(message).parts` lists them. What is recovered is a failure whose
+ * verdict is `Retry`; a `Stop` is surfaced, and so is an answer for which a tool of the API has run in `restart`, one of a form
+ * (`output_config.format`) in `continue`, and one of a `thread`. A failure is surfaced with all that had arrived in `partial`.
+ * `docs/streams.md` says what exactly is guaranteed.
+ *
+ * Put it inside of `withDeadline` and outside of `withFallback` and `withRetry`, so that the rest of an answer is asked for like
+ * any other call.
+ *
+ * **Gotchas**
+ *
+ * Each recovery is a request with the whole conversation as its input, and is billed. `createMessage` is left alone.
+ *
+ * **Example** (Surviving a cut stream)
+ *
+ * ```ts
+ * import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
+ * import { ClaudeService } from "@effect-claude/client/ClaudeService"
+ * import * as MessageEvents from "@effect-claude/client/MessageEvents"
+ * import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
+ * import * as Fault from "@effect-claude/testing/Fault"
+ * import * as Reply from "@effect-claude/testing/Reply"
+ * import { assert } from "@effect/vitest"
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ *
+ * const Claude = ClaudeTest.script([
+ *   Fault.cutStream({ reply: Reply.text("The tortoise set out early."), afterEvents: 4 }),
+ *   Reply.text("The tortoise set out early, and won.")
+ * ]).pipe(ClaudeLayer.withStreamRecovery())
+ *
+ * const program = Effect.gen(function*() {
+ *   const claude = yield* ClaudeService
+ *   return yield* Stream.mkString(MessageEvents.text(claude.streamMessage({
+ *     model: "claude-sonnet-5-5",
+ *     max_tokens: 100,
+ *     messages: [{ role: "user", content: "Tell me a story" }]
+ *   })))
+ * })
+ *
+ * const story = await Effect.runPromise(program.pipe(Effect.provide(Claude)))
+ * assert.strictEqual(story, "The tortoise set out early, and won.")
+ * ```
+ *
+ * @category policies
+ * @since 0.1.0
+ */
+export const withStreamRecovery = (options: StreamRecoveryOptions = {}): Combinator =>
+  combinator([streamRecovery(options)])
+
+/**
  * Makes calls visible: a span for each, with a child for each request that was sent, one structured log line for each failure,
  * metrics, and events for whoever watches `ClaudeEvents`.
  *
@@ -761,8 +941,8 @@ export const longGeneration: AttemptTimeoutOptions = pipeline.longGeneration
 export const shortQuestion: AttemptTimeoutOptions = pipeline.shortQuestion
 
 /**
- * The whole pipeline in the order that works, outermost first: alerts, telemetry, static answer, cache, deadline, fallback,
- * retry budget, retry, hedge, circuit breaker, rate limiter, concurrency, attempt timeouts.
+ * The whole pipeline in the order that works, outermost first: alerts, telemetry, static answer, cache, deadline, stream
+ * recovery, fallback, complete answers, retry budget, retry, hedge, circuit breaker, rate limiter, concurrency, attempt timeouts.
  *
  * **Details**
  *
@@ -775,7 +955,9 @@ export const shortQuestion: AttemptTimeoutOptions = pipeline.shortQuestion
  *   deadline, so that an attempt that hangs takes half of it at most and leaves time for another.
  * - `fallback`: none, since only the program knows what may answer in its place. Its targets are asked within the
  *   deadline; its `answer` is there for a missed deadline too.
- * - `hedge`, `cache`: none. The first costs requests, the second keeps answers; both are for the program to want.
+ * - `hedge`, `cache`, `streamRecovery`: none. The first costs requests, the second keeps answers, the third writes on where
+ *   an answer broke off; all are for the program to want.
+ * - `completeAnswers`: none. With `{}` an answer that is not whole is an error ({@link withCompleteAnswers}).
  * - `telemetry`: spans, logs and metrics.
  * - `alerts`: none, since only the program knows whom to tell.
  *
@@ -827,6 +1009,7 @@ export const standard: {
  * | `CLAUDE_CONCURRENCY` | permits, `adaptive`, `off` |
  * | `CLAUDE_FALLBACK_MODELS` | names with commas between them, `off` |
  * | `CLAUDE_CACHE_STALE_FOR` | duration, `off` |
+ * | `CLAUDE_STREAM_RECOVERY` | `continue`, `restart`, `off` |
  * | `CLAUDE_TELEMETRY` | `on`, `off` |
  *
  * **Example** (Changing the deadline without a build)

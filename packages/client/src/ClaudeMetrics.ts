@@ -344,6 +344,18 @@ export const cacheLookups: Metric.Counter<number> = Metric.counter("claude.cache
 })
 
 /**
+ * `claude.stream.recoveries`: streams that broke off after their first content. Labels: `outcome`, `continued`, `restarted` or
+ * `surfaced`. One stream may be recovered several times.
+ *
+ * @category policies
+ * @since 0.1.0
+ */
+export const streamRecoveries: Metric.Counter<number> = Metric.counter("claude.stream.recoveries", {
+  description: "Streams that broke off, by what became of them",
+  incremental: true
+})
+
+/**
  * `claude.circuit.state`: 0 for a closed circuit, 1 for one that is half open, 2 for one that is open. Set at each change, so a
  * circuit that never opened is not in it. Labels: `key`.
  *

@@ -27,11 +27,16 @@ import type {
   RawContentBlockDelta,
   RawMessageStreamEvent
 } from "@anthropic-ai/sdk/resources/messages/messages"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import { isReadonlyArrayNonEmpty } from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
+import type * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
-import type { PartialAnswer } from "./ClaudeError.ts"
+import * as AnswerInfo from "./AnswerInfo.ts"
+import type { ClaudeError, PartialAnswer } from "./ClaudeError.ts"
 import { isWellFormed } from "./internal/eventShape.ts"
+import { makeTextTrack } from "./internal/stream/TextTrack.ts"
 
 /**
  * The server's sign of life in a stream. Carries nothing; the SDK drops it.
@@ -44,12 +49,30 @@ export interface PingEvent {
 }
 
 /**
- * An event of a streamed message: those of the SDK's types, and pings.
+ * Takes back what a stream has emitted: the blocks from index `from` on are void, because the answer broke off and is made
+ * anew from there. Emitted by `ClaudeLayer.withStreamRecovery` only.
+ *
+ * **Details**
+ *
+ * With a `from` of 0 the whole answer is void, and a new `message_start` follows. With a larger one the blocks before stay, and
+ * the next block has the index `from`. `error` is why.
  *
  * @category models
  * @since 0.1.0
  */
-export type MessageEvent = RawMessageStreamEvent | PingEvent
+export interface RestartEvent {
+  readonly type: "restart"
+  readonly from: number
+  readonly error: ClaudeError
+}
+
+/**
+ * An event of a streamed message: those of the SDK's types, pings, and, from a stream that was recovered, restarts.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type MessageEvent = RawMessageStreamEvent | PingEvent | RestartEvent
 
 /**
  * Whether an event is a ping.
@@ -68,6 +91,26 @@ export type MessageEvent = RawMessageStreamEvent | PingEvent
  * @since 0.1.0
  */
 export const isPing = (event: MessageEvent): event is PingEvent => event.type === "ping"
+
+/**
+ * Whether an event takes back what came before it.
+ *
+ * **Example** (Seeing what a restart takes back)
+ *
+ * ```ts
+ * import { StreamInterruptedError } from "@effect-claude/client/ClaudeError"
+ * import { isRestart } from "@effect-claude/client/MessageEvents"
+ * import { assert } from "@effect/vitest"
+ *
+ * const error = new StreamInterruptedError({ message: "The connection was lost during the stream" })
+ * assert.isTrue(isRestart({ type: "restart", from: 0, error }))
+ * assert.isFalse(isRestart({ type: "ping" }))
+ * ```
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isRestart = (event: MessageEvent): event is RestartEvent => event.type === "restart"
 
 /**
  * Whether an event carries, or opens, content of the answer. From the first such event on, an attempt cannot be repeated
@@ -94,6 +137,12 @@ export const isContent = (event: MessageEvent): boolean => event.type !== "ping"
 /**
  * The text of an answer as it comes. Thinking, tool input and citations are left out.
  *
+ * **Gotchas**
+ *
+ * What was emitted here cannot be taken back. At a restart that would take back text the stream fails with the error that the
+ * restart carries, so that no character comes twice; `ClaudeStream.textUpdates` is for consumers who can replace what they
+ * showed.
+ *
  * **Example** (Printing an answer while it is written)
  *
  * ```ts
@@ -111,13 +160,34 @@ export const isContent = (event: MessageEvent): boolean => event.type !== "ping"
  * @category combinators
  * @since 0.1.0
  */
-export const text = <E, R>(events: Stream.Stream<MessageEvent, E, R>): Stream.Stream<string, E, R> =>
-  events.pipe(
-    Stream.filter((event) => event.type === "content_block_delta" && event.delta.type === "text_delta"),
-    Stream.map((event) =>
-      event.type === "content_block_delta" && event.delta.type === "text_delta" ? event.delta.text : ""
-    )
-  )
+export const text = <E, R>(events: Stream.Stream<MessageEvent, E, R>): Stream.Stream<string, E | ClaudeError, R> =>
+  Stream.transformPull(events, (pull) =>
+    Effect.sync(() => {
+      const track = makeTextTrack()
+      let failure: ClaudeError | undefined
+
+      const pieces = (chunk: NonEmptyReadonlyArray<MessageEvent>): Array<string> => {
+        const out: Array<string> = []
+        for (const event of chunk) {
+          if (event.type === "content_block_delta" && event.delta.type === "text_delta") {
+            track.add(event.index, event.delta.text)
+            out.push(event.delta.text)
+          } else if (event.type === "restart" && track.cut(event.from)) {
+            failure = event.error
+            break
+          }
+        }
+        return out
+      }
+
+      const next: Pull.Pull<NonEmptyReadonlyArray<string>, E | ClaudeError> = Effect.suspend(() =>
+        failure !== undefined ? Effect.fail(failure) : Effect.flatMap(pull, (chunk) => {
+          const out = pieces(chunk)
+          return isReadonlyArrayNonEmpty(out) ? Effect.succeed(out) : next
+        })
+      )
+      return next
+    }))
 
 /**
  * Runs a stream of events and puts its message together. `undefined` for a stream without any.
@@ -235,6 +305,13 @@ export const makeAccumulator = (): Accumulator => {
   // By index and not as an array: an index is whatever a server sent.
   const blocks = new Map<number, OpenBlock>()
 
+  const takeBack = (from: number): void => {
+    if (from <= 0) start = undefined
+    for (const index of blocks.keys()) if (index >= from) blocks.delete(index)
+    end = {}
+    if (from <= 0) events = 0
+  }
+
   const add = (event: MessageEvent): void => {
     if (!isWellFormed(event) || event.type === "ping") return
     events++
@@ -260,6 +337,9 @@ export const makeAccumulator = (): Accumulator => {
       case "message_delta":
         end = { ...end, ...event.delta, ...mergedUsage(end.usage ?? start?.usage, event.usage) }
         break
+      case "restart":
+        takeBack(event.from)
+        break
       case "message_stop":
         break
     }
@@ -273,13 +353,24 @@ export const makeAccumulator = (): Accumulator => {
     const content = inOrder().map(({ content, input, isOpen }) =>
       (isOpen && input !== undefined ? { ...content, input } : { ...content }) as unknown as ContentBlock
     )
-    return { ...start, ...end, content }
+    const { parts } = AnswerInfo.of(end)
+    // What the end says of the parts is added to what the start says of the answer, and does not replace it.
+    return parts === undefined
+      ? { ...start, ...end, content }
+      : AnswerInfo.annotate({ ...start, ...end, content, [AnswerInfo.Key]: AnswerInfo.of(start) }, { parts })
   }
 
   const partial = (): PartialAnswer => {
     const snapshot = message()
-    const text = inOrder().map(({ content }) => appended("", content["text"])).join("")
-    return snapshot === undefined ? { text, events } : { message: snapshot, text, events }
+    const ordered = inOrder()
+    const text = ordered.map(({ content }) => appended("", content["text"])).join("")
+    const unfinished = ordered.flatMap(({ isOpen }, position) => isOpen ? [position] : [])
+    return {
+      ...(snapshot === undefined ? undefined : { message: snapshot }),
+      text,
+      events,
+      ...(unfinished.length === 0 ? undefined : { unfinished })
+    }
   }
 
   return { add, message, partial }

@@ -1,5 +1,5 @@
 /**
- * What a model can do, as far as it is known: the largest input and output, thinking, tools, prefill.
+ * What a model can do, as far as it is known: the largest input and output, thinking, tools, prefill, structured outputs.
  *
  * **Details**
  *
@@ -51,6 +51,8 @@ export type ThinkingSupport = { readonly [Type in ThinkingType]?: boolean | unde
  * - `thinking`: whether the model thinks at all, or which configurations of it the model takes
  * - `tools`: whether it takes tools
  * - `prefill`: whether a request may end with the beginning of the answer
+ * - `structuredOutputs`: whether the answer can be constrained by a JSON Schema (`output_config.format`)
+ * - `forcedTools`: whether the call of a tool can be forced (`tool_choice` of type `tool` or `any`)
  *
  * @category models
  * @since 0.1.0
@@ -62,24 +64,32 @@ export interface ModelCapabilities {
   readonly thinking?: boolean | ThinkingSupport | undefined
   readonly tools?: boolean | undefined
   readonly prefill?: boolean | undefined
+  readonly structuredOutputs?: boolean | undefined
+  readonly forcedTools?: boolean | undefined
 }
 
 // Extended thinking is the only kind up to 4.5 and is refused from 4.7 on; the models in between take both. Which of the
 // later ones let thinking be switched off differs from model to model, so that stays unknown; Sonnet 5.5 takes
 // `between_tools` for it, and is the only one that does.
 const extendedOnly: ModelCapabilities = {
+  structuredOutputs: true,
+  forcedTools: true,
   prefill: true,
   thinking: { enabled: true, adaptive: false, between_tools: false }
 }
 const bothKinds: ModelCapabilities = {
+  structuredOutputs: true,
   prefill: false,
   thinking: { enabled: true, adaptive: true, between_tools: false }
 }
 const adaptiveOnly: ModelCapabilities = {
+  structuredOutputs: true,
   prefill: false,
   thinking: { enabled: false, adaptive: true, between_tools: false }
 }
 const betweenTools: ModelCapabilities = {
+  structuredOutputs: true,
+  forcedTools: false,
   prefill: false,
   thinking: { enabled: false, adaptive: true, between_tools: true, disabled: false }
 }
@@ -89,18 +99,18 @@ const table: Readonly<Record<KnownModel, ModelCapabilities>> = {
   "claude-mythos-5-2": adaptiveOnly,
   "claude-haiku-5-5": adaptiveOnly,
   "claude-sonnet-5-5": betweenTools,
-  "claude-fable-5-1": adaptiveOnly,
+  "claude-fable-5-1": { ...adaptiveOnly, forcedTools: false },
   "claude-opus-5-5": adaptiveOnly,
-  "claude-mythos-5-1": adaptiveOnly,
-  "claude-sonnet-5": adaptiveOnly,
+  "claude-mythos-5-1": { ...adaptiveOnly, forcedTools: false },
+  "claude-sonnet-5": { ...adaptiveOnly, forcedTools: true },
   "claude-fable-5": adaptiveOnly,
   "claude-mythos-5": adaptiveOnly,
-  "claude-opus-5": adaptiveOnly,
-  "claude-opus-4-8": adaptiveOnly,
-  "claude-opus-4-7": adaptiveOnly,
+  "claude-opus-5": { ...adaptiveOnly, forcedTools: true },
+  "claude-opus-4-8": { ...adaptiveOnly, forcedTools: true },
+  "claude-opus-4-7": { ...adaptiveOnly, forcedTools: true },
   "claude-mythos-preview": bothKinds,
-  "claude-opus-4-6": bothKinds,
-  "claude-sonnet-4-6": bothKinds,
+  "claude-opus-4-6": { ...bothKinds, forcedTools: true },
+  "claude-sonnet-4-6": { ...bothKinds, forcedTools: true },
   "claude-haiku-4-5": extendedOnly,
   "claude-haiku-4-5-20251001": extendedOnly,
   "claude-opus-4-5": extendedOnly,
@@ -125,6 +135,10 @@ const unstreamed: Readonly<Record<string, number>> = {
  *   documentation of its errors).
  * - `thinking`: models of 4.5 take `enabled` and not `adaptive`, from 4.7 on it is the other way round; 4.6 and Mythos Preview
  *   take both. Only Sonnet 5.5 takes `between_tools`, in the place of `disabled` (the API's page on troubleshooting thinking).
+ * - `structuredOutputs`: all that the SDK lists (the API's page on structured outputs; for those newer than the page, the
+ *   cloud platforms' "4.5 and higher").
+ * - `forcedTools`: the API's page on defining tools names those that refuse it, Fable 5.1 and Mythos 5.1, and its page on Sonnet
+ *   5.5 that model. Known to take it are the Haiku, Sonnet and Opus models up to 5.
  * - `maxOutputTokensUnstreamed`: the three names in the SDK's table.
  *
  * Everything else is unknown, as is everything of a model that is not listed. The numbers come from {@link fromModelInfo} or
@@ -198,9 +212,18 @@ export const fromModelInfo = (info: ModelInfo): ModelCapabilities => {
     ...(max_tokens === null || max_tokens === undefined ? undefined : { maxOutputTokens: max_tokens }),
     ...(capabilities === null || capabilities === undefined
       ? undefined
-      : { thinking: thinkingOf(capabilities.thinking) })
+      : {
+        thinking: thinkingOf(capabilities.thinking),
+        ...structuredOutputsOf(capabilities)
+      })
   }
 }
+
+// Gateways leave out this one too.
+const structuredOutputsOf = (
+  { structured_outputs }: { readonly structured_outputs?: { readonly supported?: unknown } | undefined }
+): ModelCapabilities =>
+  typeof structured_outputs?.supported === "boolean" ? { structuredOutputs: structured_outputs.supported } : {}
 
 const thinkingOf = (
   { supported, types }: NonNullable<ModelInfo["capabilities"]>["thinking"]

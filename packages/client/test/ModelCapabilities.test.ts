@@ -30,6 +30,16 @@ describe("ModelCapabilities.of", () => {
     }
   })
 
+  it("all that are listed have structured outputs; those that refuse a forced tool, or may, are not said to take one", () => {
+    for (const model of Models.known) {
+      const { forcedTools, structuredOutputs } = ModelCapabilities.of(model)
+      assert.isTrue(structuredOutputs, model)
+      const isOld = /-4-[5678]|-(sonnet|opus)-5$/.test(model)
+      const isRefused = ["claude-sonnet-5-5", "claude-fable-5-1", "claude-mythos-5-1"].includes(model)
+      assert.strictEqual(forcedTools, isOld ? true : isRefused ? false : undefined, model)
+    }
+  })
+
   it("says nothing of a model that is not listed, whatever its name", () => {
     for (const model of ["", "constructor", "__proto__", "claude-opus-9"]) {
       assert.deepStrictEqual(ModelCapabilities.of(model), {})
@@ -69,6 +79,8 @@ const infoWith = (supported: boolean, types: Partial<ThinkingTypes>): ModelInfo 
 describe("ModelCapabilities.fromModelInfo", () => {
   it("has the numbers and the kinds of thinking, beside what is known by name", () => {
     assert.deepStrictEqual(ModelCapabilities.fromModelInfo(infoWith(true, { disabled: yes, enabled: yes })), {
+      structuredOutputs: true,
+      forcedTools: true,
       prefill: true,
       contextWindow: 1000,
       maxOutputTokens: 100,
@@ -80,6 +92,19 @@ describe("ModelCapabilities.fromModelInfo", () => {
   it("leaves open what the API leaves open", () => {
     const info = { ...infoWith(true, {}), id: "new", max_input_tokens: null, max_tokens: null, capabilities: null }
     assert.deepStrictEqual(ModelCapabilities.fromModelInfo(info), {})
+  })
+
+  it("has the API's own word on structured outputs", () => {
+    for (const supported of [true, false]) {
+      const info = infoWith(true, {})
+      const capabilities = { ...info.capabilities, structured_outputs: { supported } } as ModelInfo["capabilities"]
+      assert.strictEqual(ModelCapabilities.fromModelInfo({ ...info, capabilities }).structuredOutputs, supported)
+      assert.strictEqual(
+        ModelCapabilities.fromModelInfo({ ...info, id: "new", capabilities }).structuredOutputs,
+        supported
+      )
+    }
+    assert.isUndefined(ModelCapabilities.fromModelInfo({ ...infoWith(true, {}), id: "new" }).structuredOutputs)
   })
 
   it("copes with a gateway that says nothing but the name", () => {

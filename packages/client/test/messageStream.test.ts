@@ -1,9 +1,11 @@
 import type { Message } from "@anthropic-ai/sdk/resources/messages/messages"
 import * as AnswerInfo from "@effect-claude/client/AnswerInfo"
-import { type ClaudeError, isClaudeError } from "@effect-claude/client/ClaudeError"
+import type { ClaudeError } from "@effect-claude/client/ClaudeError"
 import * as MessageEvents from "@effect-claude/client/MessageEvents"
 import type * as SdkFailure from "@effect-claude/client/SdkFailure"
 import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import { readEvents } from "../src/internal/messageStream.ts"
 
 const message = {
@@ -54,13 +56,8 @@ const read = async (
 ): Promise<Read> => {
   const seen: Array<MessageEvents.MessageEvent> = []
   const result = (error?: ClaudeError): Read => ({ types: seen.map(({ type }) => type), events: seen, error })
-  try {
-    for await (const event of readEvents(response, context)) seen.push(event)
-    return result()
-  } catch (thrown) {
-    if (isClaudeError(thrown)) return result(thrown)
-    throw thrown
-  }
+  const events = Stream.runForEach(readEvents(response, context), (event) => Effect.sync(() => seen.push(event)))
+  return Effect.runPromise(Effect.match(events, { onFailure: result, onSuccess: () => result() }))
 }
 
 const types = events.map(({ type }) => type)
@@ -150,9 +147,8 @@ describe("a stream that is well", () => {
         isCancelled = true
       }
     })
-    for await (const event of readEvents(new Response(body), {})) {
-      if (event.type === "content_block_start") break
-    }
+    const untilContent = Stream.takeUntil(readEvents(new Response(body), {}), MessageEvents.isContent)
+    await Effect.runPromise(Stream.runDrain(untilContent))
     assert.isTrue(isCancelled)
   })
 
@@ -208,9 +204,8 @@ describe("a stream that breaks off", () => {
   })
 
   it("while nobody listens any more is not told to the reader that left", async () => {
-    const stream = readEvents(responseOf([...wire.slice(0, 2), new TypeError("terminated")]), {})
-    await stream.next()
-    assert.deepStrictEqual(await stream.return(), { done: true, value: undefined })
+    const events = readEvents(responseOf([...wire.slice(0, 2), new TypeError("terminated")]), {})
+    assert.lengthOf(await Effect.runPromise(Stream.runCollect(Stream.take(events, 1))), 1)
   })
 })
 

@@ -202,6 +202,8 @@ export const withAttemptTimeoutOrElse: {
  * - `idle`: the longest wait for an element once the first has arrived, and for the first one too if there is no
  *   `firstEvent`. Any element ends the wait, an event or not.
  * - `isEvent`: tells an event from a sign of life such as a ping; every element is one
+ * - `lastActivity`: when something last arrived that need not be an element, such as a piece of one, in milliseconds of the
+ *   clock that only moves forward (`Clock.monotonicTimeNanos`). It ends an `idle` wait as an element does; `undefined` for never.
  *
  * A `firstEvent` or `idle` longer than `attempt` could never be reached and is refused with a `RangeError`.
  *
@@ -213,6 +215,7 @@ export interface StreamTimeouts<in A> {
   readonly firstEvent?: Duration.Input | undefined
   readonly idle?: Duration.Input | undefined
   readonly isEvent?: ((element: A) => boolean) | undefined
+  readonly lastActivity?: (() => number | undefined) | undefined
 }
 
 const checkedLimit = (
@@ -305,7 +308,7 @@ export const streamWithTimeouts: {
   const { onTimeout } = options
   return guardStream(
     self,
-    { attempt, firstEvent, idle, isEvent: options.isEvent },
+    { attempt, firstEvent, idle, isEvent: options.isEvent, lastActivity: options.lastActivity },
     (phase, limit, fiber): E2 | AttemptTimeoutError => {
       emit(fiber, { _tag: "AttemptTimedOut", phase, limit })
       return onTimeout === undefined ? new AttemptTimeoutError({ phase, limit }) : onTimeout(phase, limit)

@@ -61,6 +61,9 @@ import type { RetryKind } from "./Verdict.ts"
  * | `FallbackAdapted` | a request was changed for the target that is asked |
  * | `CacheHit`, `CacheMissed`, `CacheStored`, `CacheFailed` | the answer cache was asked or told |
  * | `Coalesced` | a call joined one that is in flight |
+ * | `StreamRecoveryScheduled` | a stream broke off after its first content, and is gone on with or made anew after `wait` |
+ * | `StreamRecovered` | the part that was asked for has begun to arrive |
+ * | `StreamSurfaced` | a stream broke off after its first content, and fails |
  *
  * @category models
  * @since 0.1.0
@@ -147,6 +150,26 @@ export type ResilienceEvent =
   | { readonly _tag: "CacheStored" }
   | { readonly _tag: "CacheFailed"; readonly operation: "read" | "write"; readonly error: string }
   | { readonly _tag: "Coalesced" }
+  | {
+    readonly _tag: "StreamRecoveryScheduled"
+    readonly mode: "continue" | "restart"
+    /** The number of the part that is to come; 2 for the first recovery. */
+    readonly part: number
+    readonly error: string
+    readonly wait: Duration.Duration
+  }
+  | { readonly _tag: "StreamRecovered"; readonly mode: "continue" | "restart"; readonly part: number }
+  | {
+    readonly _tag: "StreamSurfaced"
+    /** How many parts there were. */
+    readonly part: number
+    readonly error: string
+    /**
+     * `verdict`: a `Stop`; `mode`: as asked for; `limit`: recovered often enough; `tools`: a tool may have run; `request`: one
+     * that nothing can be made anew of; `schedule`, `budget`: no attempts, no time or no budget left.
+     */
+    readonly reason: "verdict" | "mode" | "limit" | "tools" | "request" | "schedule" | "budget"
+  }
 
 /**
  * The name of any {@link ResilienceEvent}.

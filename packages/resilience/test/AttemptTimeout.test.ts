@@ -148,6 +148,25 @@ describe("AttemptTimeout.streamWithTimeouts", () => {
       assert.deepStrictEqual([at, exit, seen.length], [311_000, timedOut("idle", "10 seconds"), 61])
     }))
 
+  it.effect("idle is kept off by activity that makes no element, and is counted from the last of it", () =>
+    Effect.gen(function*() {
+      let lastActivity: number | undefined
+      const dripping = Effect.forEach(
+        Array.from({ length: 10 }),
+        () =>
+          Effect.andThen(
+            Effect.sleep("8 seconds"),
+            Effect.map(Clock.clockWith((clock) => Effect.succeed(clock.monotonicTimeNanosUnsafe())), (nanos) => {
+              lastActivity = Number(nanos) / 1_000_000
+            })
+          ),
+        { discard: true }
+      )
+      const stream = Stream.concat(Stream.make("a"), Stream.fromEffect(Effect.andThen(dripping, Effect.never)))
+      const { at, exit } = yield* observe(stream, { idle: "10 seconds", lastActivity: () => lastActivity })
+      assert.deepStrictEqual([at, exit], [90_000, timedOut("idle", "10 seconds")])
+    }))
+
   it.effect("idle is the exact gap, wherever the timer was when it began", () =>
     Effect.gen(function*() {
       for (const lead of [1, 999, 5000, 9999, 10_000]) {

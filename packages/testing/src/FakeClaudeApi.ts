@@ -46,6 +46,7 @@ export interface RecordedRequest extends RequestLog.RecordedRequest {}
  * - `setPlan`: starts another plan at its first step. Requests in progress and the records are left alone. A wrong plan is
  *   a `RangeError` as a defect.
  * - `clearRequests`: forgets the records; numbers and request ids go on.
+ * - `takeEnded`: waits until a request is over, and takes those that are out of the records.
  * - `awaitRequests`: waits until as many requests have arrived, and returns all there are.
  * - `awaitEnded`: waits until as many requests are over, and returns all there are.
  * - `awaitClosed`: waits until no connection is open.
@@ -93,6 +94,7 @@ export class FakeClaudeApi extends Context.Service<FakeClaudeApi, {
   readonly openConnections: Effect.Effect<number>
   readonly setPlan: (plan: FaultPlan.FaultPlanInput) => Effect.Effect<void>
   readonly clearRequests: Effect.Effect<void>
+  readonly takeEnded: Effect.Effect<ReadonlyArray<RecordedRequest>>
   readonly awaitRequests: (count: number) => Effect.Effect<ReadonlyArray<RecordedRequest>>
   readonly awaitEnded: (count: number) => Effect.Effect<ReadonlyArray<RecordedRequest>>
   readonly awaitClosed: Effect.Effect<void>
@@ -188,6 +190,7 @@ const serviceOf = (
     openConnections: Effect.sync(connections),
     setPlan: (plan) => Effect.sync(() => setPlan(FaultPlan.make(plan))),
     clearRequests: Effect.sync(() => log.clear()),
+    takeEnded: Effect.map(log.awaitUntil(() => log.endedCount > 0), () => log.takeEnded()),
     awaitRequests: (count) => Effect.andThen(log.awaitUntil(() => log.count >= count), requests),
     awaitEnded: (count) => Effect.andThen(log.awaitUntil(() => log.endedCount >= count), requests),
     awaitClosed: log.awaitUntil(() => connections() === 0)

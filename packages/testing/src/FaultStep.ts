@@ -97,8 +97,10 @@ export interface StepOptions {
  *
  * **Details**
  *
- * - `text` or `content`: what the answer says [a fixed sentence]. Blocks of type text, thinking, tool_use and
- *   server_tool_use may leave out what the API always adds; other blocks are sent as written.
+ * - `text` or `content`: what the answer says [what the request asks for, see below]. Blocks of type text, thinking,
+ *   tool_use and server_tool_use may leave out what the API always adds; other blocks are sent as written.
+ * - `truncateToolInput`: after how many characters the JSON of the last tool call's input ends. A stream sends it as far as
+ *   that, a JSON answer has the object that it can still be read as. The stop reason is `max_tokens` then.
  * - `stopReason` [`tool_use` if there is such a block, otherwise `end_turn`], `stopSequence`, `stopDetails`. The fields of
  *   the fallback credit in it reach only clients that send its beta header, or that of the server-side fallback.
  * - `fallbackText`: what a fallback model says when this answer is a refusal and the request has `fallbacks` [they refuse,
@@ -112,14 +114,18 @@ export interface StepOptions {
  * - `insert`: pings, comments and events of any name and data to put into a stream after `afterEvents` [3] events,
  *   `count` [1] times or `"forever"`, `interval` [0] apart. An event's `data` of type string is sent as it is.
  * - `interrupt`: how the answer ends early, after `afterEvents` [3] events of a stream or `afterBytes` [half] of a JSON
- *   body; a stream that has only `afterBytes` is cut there, wherever events end. `stall` sends nothing more and holds the connection open, `reset` and `close` break it after a `pause` [20
- *   milliseconds] in which the client can read, `end` ends the answer as if it were whole, `error` sends an `error` event
- *   with `error` [an `overloaded_error`] or with any `data`. A JSON answer becomes that error with its usual status, or
- *   a 500 for `data`.
+ *   body; a stream that has only `afterBytes` is cut there, wherever events end. `stall` sends nothing more and holds the
+ *   connection open, `reset` and `close` break it after a `pause` [20 milliseconds] in which the client can read, `end`
+ *   ends the answer as if it were whole, `error` sends an `error` event with `error` [an `overloaded_error`] or with any
+ *   `data`. A JSON answer becomes that error with its usual status, or a 500 for `data`.
  *
  * Events are counted without pings: `message_start`, `content_block_start` and one `content_block_delta` are three.
  * A text has one delta a word. An answer that has fewer events than expected, such as a resumed one, is interrupted at its
  * end. `count_tokens` answers have the timing and interruption, but not the content.
+ *
+ * Without `text` and `content` the answer is a fixed sentence or, if the request has `output_config.format`, an instance
+ * of its schema, the same for a schema every time; a `tool_choice` that forces a call gets one, with an instance of the
+ * tool's schema. With thinking on it begins with a signed thinking block, whose text is empty with `display: "omitted"`.
  *
  * With `resume` the fake answers as a model that goes on where it was cut off. The beginning is the text of the assistant's
  * turn that ends the request (a prefill), or that only a user's text follows (a request to go on). White space at the end of
@@ -191,14 +197,17 @@ const make = <Kind extends FaultStep["kind"]>(
  * **Details**
  *
  * Throws a `RangeError` for options that are wrong or contradict each other, such as an `afterEvents` beyond the last
- * event of the answer. A request the API would refuse is refused as there: 401 without credentials, 413 above 32 MB, and
- * 400 for
+ * event of the `text` or `content`. A request the API would refuse is refused as there: 401 without credentials, 413
+ * above 32 MB, and 400 for
  *
  * - a body that is no JSON or lacks `model`, `messages` or `max_tokens`;
  * - a prefill on a model that takes none (by the client's `ModelCapabilities`), while thinking is on, with thinking in it,
  *   or with white space at its end; a `fallback_credit_token` allows the first three;
  * - a `tool_use` without its `tool_result` at the beginning of the next message, a `tool_result` without its `tool_use`, and
  *   an id that is used twice;
+ * - a schema in `output_config.format` or of a `strict` tool that the API takes no answer to: objects without
+ *   `additionalProperties: false`, recursion, and what it does not support of JSON Schema;
+ * - a forced tool that there is not, or while thinking is on, and a prefill with `output_config.format`;
  * - thinking of the assistant without a signature, text blocks without text, and messages without content;
  * - `fallbacks` and `fallback_credit_token` without their beta headers, or together.
  *
@@ -804,8 +813,8 @@ export const malformedEvent = (
  * **Details**
  *
  * - `category` [null] and `explanation` [null]: what `stop_details` say.
- * - `text`: what the model says before it is stopped, all of it unless `afterEvents` says otherwise [nothing; a fixed sentence
- *   with `afterEvents`].
+ * - `text`: what the model says before it is stopped, all of it unless `afterEvents` says otherwise [nothing; a fixed
+ *   sentence with `afterEvents`].
  * - `afterEvents`: how many events of a stream come before the end of the refused answer, as in {@link MessageOptions}: the
  *   words of `text` that a JSON answer has are those that fit into them, without white space at the end.
  * - `creditToken`, `hasPrefillClaim` [whether there is text], `recommendedModel`: the fields of the fallback credit. Only
@@ -942,6 +951,70 @@ export const pauseTurn = (
   }
   return make("pauseTurn", { kind: "message", ...common(options), content, stopReason: "pause_turn" })
 }
+
+/**
+ * Answers with a tool call whose input is cut by `max_tokens`, which many clients take for a whole one.
+ *
+ * **Details**
+ *
+ * `name` and `input` are those of the call, `afterCharacters` is where the JSON of the input ends, `text` is what the model
+ * says before [nothing]. A stream closes the block in good order; a JSON answer has the object without its last fields.
+ *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` if the input has no more characters than that.
+ *
+ * **Example** (Cutting a command)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FakeClaudeApi from "@effect-claude/testing/FakeClaudeApi"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ * import * as Effect from "effect/Effect"
+ *
+ * const step = FaultStep.truncatedToolInput({
+ *   name: "shell",
+ *   input: { path: "/etc", command: "rm -rf /tmp/cache" },
+ *   afterCharacters: 36
+ * })
+ *
+ * const program = Effect.gen(function*() {
+ *   const api = yield* FakeClaudeApi.make({ plan: { steps: [step] } })
+ *   const message = yield* Effect.promise(async () => {
+ *     const response = await fetch(`${api.url}/v1/messages`, {
+ *       method: "POST",
+ *       headers: { "x-api-key": "key" },
+ *       body: JSON.stringify({ model: "claude-opus-5", max_tokens: 10, messages: [{ role: "user", content: "Clean up" }] })
+ *     })
+ *     return response.json()
+ *   })
+ *   assert.strictEqual(message.stop_reason, "max_tokens")
+ *   assert.deepStrictEqual(message.content[0].input, { path: "/etc" })
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program))
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const truncatedToolInput = (
+  options: StepOptions & {
+    readonly name: string
+    readonly input: Schema.Json
+    readonly afterCharacters: number
+    readonly text?: string | undefined
+  }
+): StepOf<"message"> =>
+  make("truncatedToolInput", {
+    kind: "message",
+    ...common(options),
+    content: [
+      ...(options.text === undefined ? [] : [{ type: "text" as const, text: options.text }]),
+      { type: "tool_use", name: options.name, input: options.input }
+    ],
+    truncateToolInput: options.afterCharacters
+  })
 
 const common = ({ delay, times }: StepOptions): StepOptions => defined({ delay, times })
 

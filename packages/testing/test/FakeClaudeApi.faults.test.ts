@@ -386,7 +386,7 @@ describe("streams", () => {
 describe("capacity", () => {
   it.live("requests beyond the limit get a 529, until there is room again", () =>
     Effect.gen(function*() {
-      const api = yield* serve(FaultStep.capacity({ limit: 2, serviceTime: "40 millis" }))
+      const api = yield* serve(FaultStep.capacity({ limit: 2, serviceTime: "400 millis" }))
       const status = Effect.map(post(api.url), (answer) => answer.status)
       const burst = yield* Effect.all(Array.from({ length: 5 }, () => status), { concurrency: "unbounded" })
 

@@ -291,6 +291,17 @@ describe("records", () => {
       assert.deepInclude((yield* api.awaitEnded(1))[0], { outcome: "clientClosed", status: undefined, body: undefined })
     }))
 
+  it.live("those that are over can be taken, those in progress stay", () =>
+    Effect.gen(function*() {
+      const api = yield* FakeClaudeApi.make({ plan: { steps: [FaultStep.stallStream()] } })
+      yield* Effect.forkChild(exchangeOverTcp(api.url, { ...request, stream: true }))
+      yield* api.awaitRequests(1)
+      const taken = yield* Effect.forkChild(api.takeEnded, { startImmediately: true })
+      yield* post(api.url)
+      assert.deepStrictEqual((yield* Fiber.join(taken)).map(({ number }) => number), [2])
+      assert.deepStrictEqual((yield* api.requests).map(({ number }) => number), [1])
+    }))
+
   it.live("waiting can be given up", () =>
     Effect.gen(function*() {
       const api = yield* FakeClaudeApi.make()

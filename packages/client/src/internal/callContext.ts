@@ -67,6 +67,14 @@ export const CurrentAttemptListener = Context.Reference<AttemptListener | undefi
 )
 
 /**
+ * Hears of each piece of a streamed answer that the client reads, whether or not it completes an event. Set by the attempt
+ * timeout, for which a piece is a sign of life.
+ */
+export const NoteBytes = Context.Reference<() => void>("@effect-claude/client/internal/NoteBytes", {
+  defaultValue: () => () => {}
+})
+
+/**
  * What a policy that makes calls wait runs before it lets one through that had to: the circuit may have opened meanwhile.
  * Failing gives back what was taken. Set by the circuit breaker, for what is inside of it.
  */

@@ -1,27 +1,21 @@
 import type { Message } from "@anthropic-ai/sdk/resources/messages/messages"
 import * as Predicate from "effect/Predicate"
 import * as AnswerInfo from "../AnswerInfo.ts"
+import { isBlank, isBrokenCall } from "./answer/blocks.ts"
 
 const goodStopReasons: ReadonlySet<unknown> = new Set(["end_turn", "stop_sequence", "tool_use"])
 
-type Block = Message["content"][number]
-
-const isBlank = (block: Block): boolean =>
-  block.type === "text" ? block.text.trim() === "" : block.type === "thinking" || block.type === "redacted_thinking"
-
-// Of a stream whose tool input was no JSON the text is left, and no program can run a tool on that.
-const isBroken = (block: Block): boolean =>
-  (block.type === "tool_use" || block.type === "server_tool_use") && !Predicate.isObjectOrArray(block.input)
-
-// An answer of another model, of a cache or of the program itself is second best, and must not be in the way of the first.
-const isFirstChoice = ({ source }: AnswerInfo.AnswerInfo): boolean =>
-  source._tag === "Requested" || (source._tag === "Service" && source.model === undefined)
+// An answer of another model, of a cache or of the program itself is second best, and must not be in the way of the first. So
+// is one that was put together from the parts of a broken stream.
+const isFirstChoice = ({ parts, source }: AnswerInfo.AnswerInfo): boolean =>
+  (source._tag === "Requested" || (source._tag === "Service" && source.model === undefined))
+  && (parts === undefined || parts.filter(({ kept }) => kept).length === 1)
 
 /** Whether an answer is worth giving again: whole, not refused, not empty, and of the model that was asked for. */
 export const isGoodAnswer = (message: Message): boolean =>
   goodStopReasons.has(message.stop_reason)
   && !message.content.every(isBlank)
-  && !message.content.some(isBroken)
+  && !message.content.some(isBrokenCall)
   && isFirstChoice(AnswerInfo.of(message))
 
 const isBlock = (block: unknown): boolean => Predicate.isObject(block) && Predicate.isString(block["type"])

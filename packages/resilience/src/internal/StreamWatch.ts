@@ -10,6 +10,7 @@ export interface StreamLimits<A> {
   readonly firstEvent?: Duration.Duration | undefined
   readonly idle?: Duration.Duration | undefined
   readonly isEvent?: ((element: A) => boolean) | undefined
+  readonly lastActivity?: (() => number | undefined) | undefined
 }
 
 /** A limit that ends at a time. */
@@ -49,6 +50,11 @@ export class StreamWatch<A> {
     if (!this.sawEvent) this.sawEvent = this.limits.isEvent === undefined || elements.some(this.limits.isEvent)
   }
 
+  private silentSince(): number {
+    if (this.pullStartedAt === undefined) return this.now()
+    return Math.max(this.pullStartedAt, this.limits.lastActivity?.() ?? this.pullStartedAt)
+  }
+
   /**
    * The limit that ends first, and `idle` counted from now while nobody pulls: it may start at any moment, and looking
    * again after that time is early enough for whatever started in between.
@@ -62,7 +68,7 @@ export class StreamWatch<A> {
     if (attempt !== undefined) add("attempt", attempt, this.startedAt)
     // Until something arrives it is the first event that is late, not the next one.
     if (idle !== undefined && (this.sawElement || firstEvent === undefined)) {
-      add("idle", idle, this.pullStartedAt ?? this.now())
+      add("idle", idle, this.silentSince())
     } else if (idle !== undefined) {
       add("idle", idle, this.now())
     }

@@ -50,8 +50,10 @@ describe("the order of a pipeline", () => {
       const layer = base().pipe(ClaudeLayer.standard({
         alerts: { onAlert: () => Effect.void },
         cache: {},
+        completeAnswers: {},
         hedge: {},
-        fallback: { models: ["claude-haiku-5-5"], answer: () => "busy" }
+        fallback: { models: ["claude-haiku-5-5"], answer: () => "busy" },
+        streamRecovery: {}
       }))
       assert.deepStrictEqual(yield* names(layer), [
         "alerts",
@@ -59,7 +61,9 @@ describe("the order of a pipeline", () => {
         "fallback",
         "cache",
         "deadline",
+        "streamRecovery",
         "fallback",
+        "completeAnswers",
         "retryBudget",
         "retry",
         "hedge",
@@ -112,6 +116,7 @@ describe("the order of a pipeline", () => {
         attemptTimeout: false,
         cache: false,
         circuitBreaker: false,
+        completeAnswers: false,
         concurrency: false,
         deadline: false,
         fallback: false,
@@ -224,6 +229,51 @@ describe("compositions that cannot work", () => {
       ClaudeLayer.withFallback({ models: ["claude-haiku-5-5"] }),
       [`"answer"`, `"targets"`]
     ],
+    ...([
+      ["a retry", ClaudeLayer.withRetry()],
+      ["a hedge", ClaudeLayer.withHedge()],
+      ["a circuit breaker", ClaudeLayer.withCircuitBreaker()],
+      ["a rate limiter", ClaudeLayer.withRateLimiter()],
+      ["a concurrency limit", ClaudeLayer.withConcurrency()],
+      ["a timeout of an attempt", ClaudeLayer.withAttemptTimeout({ attempt: "1 minute" })]
+    ] as const).map(([name, policy]) =>
+      [`${name} around the turns of an answer`, ClaudeLayer.withCompleteAnswers(), policy, [
+        "around withCompleteAnswers",
+        `"continuations"`
+      ]] as const
+    ),
+    [
+      "a recovery of single turns",
+      ClaudeLayer.withStreamRecovery(),
+      ClaudeLayer.withCompleteAnswers(),
+      [`"maxRecoveries"`]
+    ],
+    ["turns that multiply", ClaudeLayer.withCompleteAnswers(), ClaudeLayer.withCompleteAnswers(), [`"continuations"`]],
+    [
+      "answers that are judged behind the fallback",
+      ClaudeLayer.withFallback({ models: ["claude-haiku-5-5"] }),
+      ClaudeLayer.withCompleteAnswers(),
+      [`"targets"`, `"continuations"`]
+    ],
+    ["a retry around the recovery of streams", ClaudeLayer.withStreamRecovery(), ClaudeLayer.withRetry(), [
+      "withRetry around withStreamRecovery",
+      `"attempts"`,
+      `"maxRecoveries"`
+    ]],
+    ["a hedge around the recovery of streams", ClaudeLayer.withStreamRecovery(), ClaudeLayer.withHedge(), [
+      "withHedge around withStreamRecovery",
+      `"maxRecoveries"`
+    ]],
+    [
+      "a timeout of one attempt around all parts of a stream",
+      ClaudeLayer.withStreamRecovery(),
+      ClaudeLayer.withAttemptTimeout({ stream: "1 minute" }),
+      ["withAttemptTimeout around withStreamRecovery", "withDeadline"]
+    ],
+    ["a recovery of streams around another one", ClaudeLayer.withStreamRecovery(), ClaudeLayer.withStreamRecovery(), [
+      "withStreamRecovery around another withStreamRecovery",
+      `"maxRecoveries"`
+    ]],
     ["a retry around the cache", ClaudeLayer.withCache(), ClaudeLayer.withRetry(), [`"schedule"`, `"staleFor"`]],
     ["a cache around a cache", ClaudeLayer.withCache(), ClaudeLayer.withCache(), [`"capacity"`]],
     [

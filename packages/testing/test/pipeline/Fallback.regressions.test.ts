@@ -4,7 +4,7 @@ import * as AnswerInfo from "@effect-claude/client/AnswerInfo"
 import { OverloadedError } from "@effect-claude/client/ClaudeError"
 import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
 import { ClaudeService } from "@effect-claude/client/ClaudeService"
-import { fromMessage, isPing } from "@effect-claude/client/MessageEvents"
+import { fromMessage, isPing, isRestart } from "@effect-claude/client/MessageEvents"
 import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
 import * as Fault from "@effect-claude/testing/Fault"
 import * as Reply from "@effect-claude/testing/Reply"
@@ -26,7 +26,7 @@ const watched = Effect.gen(function*() {
   const result = yield* claude.streamMessage(request).pipe(
     Stream.runForEach((event) =>
       Effect.sync(() => {
-        if (!isPing(event)) seen.push(event)
+        if (!isPing(event) && !isRestart(event)) seen.push(event)
       })
     ),
     Effect.result

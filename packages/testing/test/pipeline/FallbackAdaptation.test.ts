@@ -112,6 +112,22 @@ describe("withFallback: limits", () => {
 })
 
 describe("withFallback: tools and prefill", () => {
+  it.effect("a model without structured outputs, or that refuses a forced tool, is skipped for a request that needs it", () =>
+    Effect.gen(function*() {
+      const format = { output_config: { format: { type: "json_schema" as const, schema: {} } } }
+      const unconstrained = capable({ structuredOutputs: false })
+      assert.strictEqual((yield* fallingBack(unconstrained, format)).skipped, "has no structured outputs")
+      assert.isDefined((yield* fallingBack(unconstrained, { output_config: { effort: "low", format: null } })).sent)
+      const unforced = capable({ forcedTools: false })
+      for (const tool_choice of [{ type: "tool" as const, name: "search" }, { type: "any" as const }]) {
+        assert.strictEqual(
+          (yield* fallingBack(unforced, { tools, tool_choice })).skipped,
+          "takes no forced call of a tool"
+        )
+      }
+      assert.isDefined((yield* fallingBack(unforced, { tools, tool_choice: { type: "auto" } })).sent)
+    }))
+
   it.effect("a model without tools is skipped for a request that has some, and asked for one that has none", () =>
     Effect.gen(function*() {
       assert.strictEqual((yield* fallingBack(capable({ tools: false }), { tools })).skipped, "takes no tools")

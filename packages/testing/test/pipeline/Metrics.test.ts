@@ -145,6 +145,24 @@ describe("metrics of ClaudeLayer.withTelemetry", () => {
       )
     }))
 
+  for (const [way, call] of [["a message", createMessage], ["a stream", streamEvents]] as const) {
+    it.effect(`an answer that is taken for a failure has used its tokens all the same: ${way}`, () =>
+      Effect.gen(function*() {
+        const reply = Reply.text("Once", {
+          ...usage({ input_tokens: 10, output_tokens: 5 }),
+          stop_reason: "max_tokens"
+        })
+        const layer = ClaudeTest.script([reply]).pipe(
+          ClaudeLayer.withCompleteAnswers(),
+          ClaudeLayer.withTelemetry({ logs: false })
+        )
+        const metrics = yield* observe(call, layer)
+        assert.strictEqual(metrics["gen_ai.client.token.usage gen_ai.operation.name=chat gen_ai.token.type=input"], 10)
+        assert.strictEqual(metrics["gen_ai.client.token.usage gen_ai.operation.name=chat gen_ai.token.type=output"], 5)
+        assert.strictEqual(metrics["claude.calls gen_ai.operation.name=chat outcome=failure"], 1)
+      }))
+  }
+
   it.effect("an answer that nobody made for the call used no tokens", () =>
     Effect.gen(function*() {
       const age = Duration.hours(1)

@@ -47,8 +47,10 @@ describe("standardConfig", () => {
         CLAUDE_RATE_LIMIT_OUTPUT_TOKENS: "10000",
         CLAUDE_CONCURRENCY: "12",
         CLAUDE_FALLBACK_MODELS: "claude-haiku-5-5, claude-sonnet-5",
-        CLAUDE_CACHE_STALE_FOR: "1 hour"
+        CLAUDE_CACHE_STALE_FOR: "1 hour",
+        CLAUDE_STREAM_RECOVERY: "restart"
       })
+      assert.deepInclude(parts.get("streamRecovery"), { mode: "restart", maxRecoveries: 3 })
       assert.deepInclude(parts.get("deadline"), { duration: "4m" })
       assert.deepInclude(parts.get("attemptTimeout"), {
         attempt: "1m 40s",

@@ -1,6 +1,7 @@
 import { CurrentAttempt } from "@effect-claude/resilience/Attempt"
 import * as AttemptTimeout from "@effect-claude/resilience/AttemptTimeout"
 import * as OptionCheck from "@effect-claude/resilience/OptionCheck"
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -8,6 +9,7 @@ import * as AnswerInfo from "../../AnswerInfo.ts"
 import { AttemptTimeoutError, type PartialAnswer } from "../../ClaudeError.ts"
 import { type ClaudeServiceShape, HeadersTimeout } from "../../ClaudeService.ts"
 import * as MessageEvents from "../../MessageEvents.ts"
+import { NoteBytes } from "../callContext.ts"
 import { type PolicyLayer, stateless } from "./PolicyLayer.ts"
 
 /**
@@ -90,15 +92,25 @@ export const attemptTimeout = (options: AttemptTimeoutOptions): PolicyLayer => {
   }
 
   const limitStream: (inner: ClaudeServiceShape) => ClaudeServiceShape["streamMessage"] = (inner) => (request, call) =>
-    Stream.unwrap(Effect.map(CurrentAttempt, (attempt) => {
+    Stream.unwrap(Effect.withFiber((fiber) => {
+      const attempt = fiber.getRef(CurrentAttempt)
+      const clock = fiber.getRef(Clock.Clock)
       const accumulator = MessageEvents.makeAccumulator()
+      let lastActivity: number | undefined
+      const outer = fiber.getRef(NoteBytes)
+      const noteBytes = () => {
+        outer()
+        lastActivity = Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000
+      }
       const stream = Stream.map(inner.streamMessage(request, call), (event) => {
         accumulator.add(event)
         return event
       })
-      return AttemptTimeout.streamWithTimeouts(
-        headers === undefined ? stream : Stream.provideService(stream, HeadersTimeout, headers),
+      const timed = headers === undefined ? stream : Stream.provideService(stream, HeadersTimeout, headers)
+      return Effect.succeed(AttemptTimeout.streamWithTimeouts(
+        limits.idle === undefined ? timed : Stream.provideService(timed, NoteBytes, noteBytes),
         {
+          lastActivity: () => lastActivity,
           firstEvent: limits.firstEvent,
           idle: limits.idle,
           attempt: limits.stream ?? whole,
@@ -109,7 +121,7 @@ export const attemptTimeout = (options: AttemptTimeoutOptions): PolicyLayer => {
               requestId: AnswerInfo.of(accumulator.message() ?? {}).requestId
             })
         }
-      )
+      ))
     }))
 
   return stateless({

@@ -9,7 +9,7 @@ import type { MessageEvent } from "../../MessageEvents.ts"
 import { type AttemptListener, CurrentAttemptListener, CurrentAttemptObserver, LastFailure } from "../callContext.ts"
 
 /** Policies that are part of the attempt: what is sent, and how long it may take. */
-const partsOfAttempt = new Set(["attemptTimeout"])
+const partsOfAttempt = new Set(["attemptTimeout", "serverFallbacks", "fallbackCredit"])
 
 /**
  * Policies that send an attempt, keep it waiting, send it twice, or turn it away. They stand around attempts, so that what they

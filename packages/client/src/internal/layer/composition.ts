@@ -39,13 +39,17 @@ const combinatorOf: Readonly<Record<string, string>> = {
   attemptTimeout: "withAttemptTimeout",
   cache: "withCache",
   circuitBreaker: "withCircuitBreaker",
+  completeAnswers: "withCompleteAnswers",
   concurrency: "withConcurrency",
   deadline: "withDeadline",
   fallback: "withFallback",
+  fallbackCredit: "withFallbackCredit",
   hedge: "withHedge",
   rateLimiter: "withRateLimiter",
   retry: "withRetry",
   retryBudget: "withRetryBudget",
+  serverFallbacks: "withServerFallbacks",
+  streamRecovery: "withStreamRecovery",
   telemetry: "withTelemetry"
 }
 
@@ -140,6 +144,52 @@ const rules: ReadonlyArray<Rule> = [
     "circuitBreaker",
     `the breaker would not hear of a timeout, so a service that hangs would never open its circuit; put withAttemptTimeout `
       + `before withCircuitBreaker`
+  ),
+  ...["retry", "hedge", "circuitBreaker", "rateLimiter", "concurrency", "attemptTimeout"].map((requests) =>
+    never(
+      requests,
+      "completeAnswers",
+      `it would take the turns of a paused answer (up to "continuations" more requests) for one; put withCompleteAnswers after it`
+    )
+  ),
+  never(
+    "completeAnswers",
+    "completeAnswers",
+    `turns would multiply ("continuations" of the outer one times "continuations" of the inner one); keep one of the two`
+  ),
+  never(
+    "completeAnswers",
+    "streamRecovery",
+    `a turn that breaks off would be gone on with as if it were the whole answer ("maxRecoveries"); put withCompleteAnswers before `
+      + `withStreamRecovery`
+  ),
+  never(
+    "completeAnswers",
+    "fallback",
+    `an answer that is not whole could never lead to its "targets", and another model might go on with a turn that it did not `
+      + `begin ("continuations"); put withCompleteAnswers before withFallback`
+  ),
+  never(
+    "retry",
+    "streamRecovery",
+    `requests would multiply ("attempts" of the schedule times "maxRecoveries"); put withRetry before withStreamRecovery, `
+      + `which leaves what comes before the first content to it`
+  ),
+  never(
+    "hedge",
+    "streamRecovery",
+    `each hedge would bring its own "maxRecoveries" with it; put withHedge before withStreamRecovery`
+  ),
+  never(
+    "attemptTimeout",
+    "streamRecovery",
+    `the timeout would cover all parts of a stream together, and "maxRecoveries" could not help after it; put `
+      + `withAttemptTimeout before withStreamRecovery, or use withDeadline for the whole call`
+  ),
+  never(
+    "streamRecovery",
+    "streamRecovery",
+    `recoveries would multiply ("maxRecoveries" of the outer one times that of the inner one); keep one of the two`
   ),
   (outer, inner) => {
     if (inner.name === "retryBudget" && (outer.name === "retry" || outer.name === "hedge")) {

@@ -25,12 +25,17 @@ const whileRetryable = <Output>(
         isFinal(error, rejectionsFallThrough) ? Cause.done(undefined) : step(now, error)))
   )
 
+/** What a policy retries by that was given this schedule: never after a `Stop`, and paid for from the budget around it. */
+export const retrySchedule = <Output>(
+  given: Schedule.Schedule<Output, ClaudeError>
+): Schedule.Schedule<Output | undefined, ClaudeError, ClaudeError> => guarded(whileRetryable(given))
+
 export const retry = <Output>(given: Schedule.Schedule<Output, ClaudeError>): PolicyLayer =>
   stateless({
     name: "retry",
     options: { schedule: given },
     wrap: (inner) => {
-      const schedule = guarded(whileRetryable(given))
+      const schedule = retrySchedule(given)
       return {
         createMessage: (request, call) => Retry.retry(inner.createMessage(request, call), schedule),
         countTokens: (request, call) => Retry.retry(inner.countTokens(request, call), schedule),

@@ -10,6 +10,7 @@ import { alerts } from "./alerts.ts"
 import { attemptTimeout, type AttemptTimeoutOptions } from "./attemptTimeout.ts"
 import { cache, type CacheOptions } from "./cache.ts"
 import { circuitBreaker, type CircuitBreakerOptions } from "./circuitBreaker.ts"
+import { completeAnswers, type CompleteAnswersOptions } from "./completeAnswers.ts"
 import { concurrency, type ConcurrencyOptions } from "./concurrency.ts"
 import { deadline } from "./deadline.ts"
 import { type FallbackErrors, fallbackOf, type FallbackOptions, type FallbackServices } from "./fallback.ts"
@@ -18,6 +19,7 @@ import type { PolicyLayer } from "./PolicyLayer.ts"
 import { rateLimiter, type RateLimiterOptions } from "./rateLimiter.ts"
 import { retry } from "./retry.ts"
 import { retryBudget, type RetryBudgetOptions } from "./retryBudget.ts"
+import { streamRecovery, type StreamRecoveryOptions } from "./streamRecovery.ts"
 import { telemetry, type TelemetryOptions } from "./telemetry.ts"
 
 /**
@@ -34,7 +36,9 @@ export interface StandardOptions<out E = never, out R = never> {
   readonly hedge?: HedgeOptions | false | undefined
   readonly retry?: Schedule.Schedule<unknown, ClaudeError> | false | undefined
   readonly retryBudget?: RetryBudgetOptions | false | undefined
+  readonly completeAnswers?: CompleteAnswersOptions | false | undefined
   readonly fallback?: FallbackOptions<E, R> | false | undefined
+  readonly streamRecovery?: StreamRecoveryOptions | false | undefined
   readonly deadline?: Duration.Input | false | undefined
   readonly cache?: CacheOptions<E, R> | false | undefined
   readonly telemetry?: TelemetryOptions | false | undefined
@@ -130,8 +134,10 @@ const allParts = <E, R>(options: StandardOptions<E, R>): ReadonlyArray<PolicyLay
     throw new RangeError(`${owner}: option "retryBudget" pays for nothing: "retry" is false and there is no "hedge"`)
   }
   const budget = schedule === undefined && hedges === undefined ? undefined : unlessOff(options.retryBudget, {})
+  const wholeness = ifAsked(options.completeAnswers)
   const targets = ifAsked(options.fallback)
   const hasChain = targets !== undefined && (holdsSenders(targets) || targets.answer === undefined)
+  const recovery = ifAsked(options.streamRecovery)
   const answers = ifAsked(options.cache)
   const watch = unlessOff(options.telemetry, {})
   const alarms = ifAsked(options.alerts)
@@ -144,8 +150,10 @@ const allParts = <E, R>(options: StandardOptions<E, R>): ReadonlyArray<PolicyLay
     hedges && hedge(hedges),
     schedule && retry(schedule),
     budget && retryBudget(budget),
+    wholeness && completeAnswers(wholeness),
     // With other targets, the static answer is their last one as well: only there is it known of each why it did not answer.
     targets && hasChain ? fallbackOf(targets) : undefined,
+    recovery && streamRecovery(recovery),
     Duration.isFinite(total) ? deadline(total) : undefined,
     // What takes no time stands outside of the deadline, and is there for a missed one.
     answers && cache(answers),

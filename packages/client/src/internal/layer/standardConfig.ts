@@ -71,6 +71,7 @@ const forms = {
   CLAUDE_CONCURRENCY: oneOf(oneOf(count, word("adaptive")), off),
   CLAUDE_FALLBACK_MODELS: oneOf(off, modelNames),
   CLAUDE_CACHE_STALE_FOR: oneOf(time, off),
+  CLAUDE_STREAM_RECOVERY: oneOf(oneOf(word("continue"), word("restart")), off),
   CLAUDE_TELEMETRY: onOrOff
 } satisfies Record<string, Form<unknown>>
 
@@ -160,6 +161,7 @@ const mergeRetry = (
 
 const merge = <E, R>(options: StandardOptions<E, R>, env: Stated): StandardOptions<E, R> => {
   const { CLAUDE_ATTEMPT_TIMEOUT: attempt, CLAUDE_CONCURRENCY: permits, CLAUDE_HEDGE: hedge } = env
+  const { CLAUDE_STREAM_RECOVERY: recovery } = env
   const { CLAUDE_CACHE_STALE_FOR: staleFor, CLAUDE_FALLBACK_MODELS: models, CLAUDE_RETRY_BUDGET: capacity } = env
   // Who switches retries off at night need not know of the budget that the program has for them.
   const paysForNothing = env.CLAUDE_RETRY_ATTEMPTS === "off" && (hedge === undefined ? !options.hedge : hedge === "off")
@@ -211,6 +213,9 @@ const merge = <E, R>(options: StandardOptions<E, R>, env: Stated): StandardOptio
       : models === undefined
       ? options.fallback
       : { ...given(options.fallback), models },
+    streamRecovery: over(options.streamRecovery, recovery === "off", false, {
+      mode: recovery === "off" ? undefined : recovery
+    }),
     cache: over(options.cache, staleFor === "off", false, { staleFor: staleFor === "off" ? undefined : staleFor }),
     telemetry: over(options.telemetry, env.CLAUDE_TELEMETRY === "off", env.CLAUDE_TELEMETRY === "on", {})
   }

@@ -5,6 +5,7 @@ import type * as Fiber from "effect/Fiber"
 import { constUndefined, identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import * as AnswerInfo from "../../AnswerInfo.ts"
 import type { ClaudeError } from "../../ClaudeError.ts"
 import { ClaudeEvents } from "../../ClaudeEvents.ts"
 import type { ClaudeServiceShape } from "../../ClaudeService.ts"
@@ -93,7 +94,7 @@ const wrap = (inner: ClaudeServiceShape, telemetry: Telemetry): ClaudeServiceSha
           self: Stream.map(inner.streamMessage(request, call), note),
           provide: watch.provide,
           ended: (exit) => {
-            const { message } = answer
+            const message = partsOf(exit) ?? answer.message
             if (span !== undefined && message !== undefined) annotate(span, messageAttributes(message, facts.model))
             return watch.ended(exit, message)
           }
@@ -109,6 +110,13 @@ const wrap = (inner: ClaudeServiceShape, telemetry: Telemetry): ClaudeServiceSha
       watched("count_tokens", request, inner.countTokens(request, call), countAttributes, constUndefined),
     streamMessage
   }
+}
+
+/** What a stream of several parts that fails in the end says of all of them. */
+const partsOf = (exit: Exit.Exit<unknown, ClaudeError>): Message | undefined => {
+  if (Exit.isSuccess(exit)) return undefined
+  const message = Option.getOrUndefined(Exit.findErrorOption(exit))?.partial?.message
+  return message !== undefined && AnswerInfo.of(message).parts !== undefined ? message : undefined
 }
 
 const make = (

@@ -13,12 +13,20 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import * as AnswerInfo from "../../AnswerInfo.ts"
-import type { ClaudeError } from "../../ClaudeError.ts"
+import { type ClaudeError, isAnswerError } from "../../ClaudeError.ts"
 import { type CallEvent, ClaudeEvents } from "../../ClaudeEvents.ts"
 import type { MessageEvent } from "../../MessageEvents.ts"
 import { type AttemptObserver, CurrentAttemptObserver } from "../callContext.ts"
+import { originOf } from "../errorCopy.ts"
 import { answeringModel, sourceKind, sourceName, tokenUsage } from "./answerFacts.ts"
-import { attemptAttributes, failureAttributes, logged, type RequestFacts, verdictName } from "./attributes.ts"
+import {
+  attemptAttributes,
+  failureAttributes,
+  logged,
+  messageAttributes,
+  type RequestFacts,
+  verdictName
+} from "./attributes.ts"
 import type { Meter, Outcome } from "./Meter.ts"
 import { annotate, type SpanFacts, type Watched, watchEffect, watchStream } from "./watch.ts"
 
@@ -36,6 +44,17 @@ const log = (error: ClaudeError): Effect.Effect<void> => {
   const line = error.verdict._tag === "Stop" ? Effect.logError : Effect.logWarning
   return line("Claude call failed", logged(error))
 }
+
+const isFirst = (seen: WeakSet<ClaudeError>, error: ClaudeError): boolean => {
+  const origin = originOf(error)
+  if (seen.has(origin)) return false
+  seen.add(origin)
+  return true
+}
+
+/** The answer that a failure lies in. It was given, and is paid for. */
+const answerIn = (error: ClaudeError | undefined): Message | undefined =>
+  error !== undefined && isAnswerError(error) ? error.partial?.message : undefined
 
 const unchanged = (context: Context.Context<never>): Context.Context<never> => context
 
@@ -137,27 +156,27 @@ export class CallWatch implements AttemptObserver {
       ? "interrupted"
       : "failure"
     const millis = this.now() - this.startedAt
-    if (this.countsCall) this.countCall(outcome, millis, error, answer)
+    const failed = answerIn(error)
+    if (this.countsCall) this.countCall(outcome, millis, error, failed ?? answer)
     if (this.hub !== undefined) this.publishEnd(outcome, millis, error, answer)
     if (error === undefined) return undefined
-    if (this.span !== undefined) annotate(this.span, failureAttributes(error))
+    if (this.span !== undefined) {
+      if (failed !== undefined) annotate(this.span, messageAttributes(failed, this.facts.model))
+      annotate(this.span, failureAttributes(error))
+    }
     return this.noteFailure(this.facts.model, error)
   }
 
   logsFirst(error: ClaudeError): boolean {
     if (this.outer !== undefined) return this.outer.logsFirst(error)
     this.loggedErrors ??= new WeakSet()
-    if (this.loggedErrors.has(error)) return false
-    this.loggedErrors.add(error)
-    return true
+    return isFirst(this.loggedErrors, error)
   }
 
   countsFirst(error: ClaudeError): boolean {
     if (this.outer !== undefined) return this.outer.countsFirst(error)
     this.countedErrors ??= new WeakSet()
-    if (this.countedErrors.has(error)) return false
-    this.countedErrors.add(error)
-    return true
+    return isFirst(this.countedErrors, error)
   }
 
   noteAttempt(): void {

@@ -88,6 +88,7 @@ export class Meter {
   private readonly hedges = counters(ClaudeMetrics.hedges, "outcome")
   private readonly hedgeTokens = counters(ClaudeMetrics.hedgeTokens, "type")
   private readonly cacheLookups = counters(ClaudeMetrics.cacheLookups, "result")
+  private readonly streamRecoveries = counters(ClaudeMetrics.streamRecoveries, "outcome")
   private readonly circuitState = gauges(ClaudeMetrics.circuitState, "key")
   private readonly retryBudgetLevel = gauge(ClaudeMetrics.retryBudgetLevel)
   private readonly concurrencyLimit = gauges(ClaudeMetrics.concurrencyLimit, "key")
@@ -193,6 +194,10 @@ export class Meter {
         return add(this.cacheLookups, "failed")
       case "Coalesced":
         return add(this.cacheLookups, "coalesced")
+      case "StreamRecovered":
+        return add(this.streamRecoveries, event.mode === "continue" ? "continued" : "restarted")
+      case "StreamSurfaced":
+        return add(this.streamRecoveries, "surfaced")
       default:
         return undefined
     }

@@ -1,5 +1,5 @@
 import type { Message } from "@anthropic-ai/sdk/resources/messages/messages"
-import type * as AnswerInfo from "../../AnswerInfo.ts"
+import * as AnswerInfo from "../../AnswerInfo.ts"
 import type { MessageEvent } from "../../MessageEvents.ts"
 import { shown } from "./shown.ts"
 
@@ -69,7 +69,9 @@ export class StreamFacts {
       this.message = event.message
     } else if (event.type === "message_delta" && this.message !== undefined) {
       const usage = { ...reportedUsage(this.message), ...stated(reportedUsage(event) ?? {}) }
-      this.message = Object.assign({ ...this.message, stop_reason: event.delta.stop_reason }, { usage })
+      const { parts } = AnswerInfo.of(event.delta)
+      const ended = Object.assign({ ...this.message, stop_reason: event.delta.stop_reason }, { usage })
+      this.message = parts === undefined ? ended : AnswerInfo.annotate(ended, { parts })
     }
   }
 }

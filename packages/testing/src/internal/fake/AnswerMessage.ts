@@ -6,7 +6,8 @@ import type {
 } from "@anthropic-ai/sdk/resources/beta/messages"
 import type { Message, RefusalStopDetails, StopReason, Usage } from "@anthropic-ai/sdk/resources/messages"
 import { hasFallbackCredit } from "./Betas.ts"
-import { type AnswerBlock, answerBlocks, type PlannedContent } from "./MessageContent.ts"
+import { defaultBlocks } from "./DefaultAnswer.ts"
+import { type AnswerBlock, answerBlocks, isPlanned, type PlannedContent } from "./MessageContent.ts"
 import type { ApiRequest } from "./RequestCheck.ts"
 import { remainingBlocks } from "./Resumption.ts"
 import { fallBack, fallbackModels } from "./ServerFallback.ts"
@@ -76,7 +77,7 @@ export const answerMessage = (planned: PlannedMessage, request: ApiRequest, { in
 }
 
 const answerContent = (planned: PlannedMessage, request: ApiRequest, number: number): ReadonlyArray<AnswerBlock> => {
-  const blocks = answerBlocks(planned, number)
+  const blocks = isPlanned(planned) ? answerBlocks(planned, number) : defaultBlocks(request.fields, number)
   const { resume = false } = planned
   return resume === false ? blocks : remainingBlocks(blocks, request.turns, resume === true ? 0 : resume.overlap)
 }
@@ -107,6 +108,7 @@ const redeemedCredit = ({ fields }: ApiRequest): Pick<AnswerUsage, "fallback_cre
 const defaultStopReason = (planned: PlannedMessage, content: ReadonlyArray<AnswerBlock>): StopReason => {
   if (planned.stopSequence !== undefined) return "stop_sequence"
   if (planned.stopDetails !== undefined) return "refusal"
+  if (planned.truncateToolInput !== undefined) return "max_tokens"
   return content.some((block) => block.type === "tool_use") ? "tool_use" : "end_turn"
 }
 

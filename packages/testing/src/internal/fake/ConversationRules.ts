@@ -1,6 +1,7 @@
 import * as ModelCapabilities from "@effect-claude/client/ModelCapabilities"
 import * as Predicate from "effect/Predicate"
 import { prefillOf, type SentBlock, textOf, type Turn } from "./Conversation.ts"
+import { isThinkingOn, outputSchema } from "./OutputRequest.ts"
 
 interface Conversation {
   readonly model: string
@@ -85,13 +86,16 @@ const missingResults = (turn: Turn, calls: ReadonlyArray<SentBlock>, next: Turn 
 const wrongPrefill = ({ fields, model, turns }: Conversation): string | undefined => {
   const prefill = prefillOf(turns)
   if (prefill === undefined) return undefined
-  // The token of a refusal allows one prefill, with whatever else the refused request had.
+  // The token of a refusal allows one prefill, with the thinking that the refused request had.
   if (fields["fallback_credit_token"] === undefined) {
     if (ModelCapabilities.of(model).prefill === false) {
       return "This model does not support assistant message prefill. The conversation must end with a user message."
     }
-    const mistake = prefillWithThinking(prefill, fields["thinking"])
+    const mistake = prefillWithThinking(prefill, fields)
     if (mistake !== undefined) return mistake
+  }
+  if (outputSchema(fields) !== undefined) {
+    return `${prefill.path}: an assistant message cannot be pre-filled with \`output_config.format\``
   }
   const text = prefill.blocks.at(-1)
   return text !== undefined && textOf(text).trimEnd() !== textOf(text)
@@ -99,9 +103,8 @@ const wrongPrefill = ({ fields, model, turns }: Conversation): string | undefine
     : undefined
 }
 
-const prefillWithThinking = (prefill: Turn, thinking: unknown): string | undefined => {
-  const type = Predicate.isObject(thinking) ? thinking["type"] : undefined
-  if (type === "enabled" || type === "adaptive" || type === "between_tools") {
+const prefillWithThinking = (prefill: Turn, fields: Conversation["fields"]): string | undefined => {
+  if (isThinkingOn(fields)) {
     return `${prefill.path}: an assistant message cannot be pre-filled while thinking is on. `
       + "To pre-fill the response, disable `thinking`."
   }

@@ -3,6 +3,7 @@ import { statusOf } from "./ApiErrors.ts"
 import { betaMistake, betasOf } from "./Betas.ts"
 import { type Turn, turnsOf } from "./Conversation.ts"
 import { conversationMistake } from "./ConversationRules.ts"
+import { outputMistake } from "./OutputRules.ts"
 import { fallbacksMistake } from "./ServerFallback.ts"
 
 export const maxBodyBytes = 32 * 1024 * 1024
@@ -75,7 +76,8 @@ const checkFields = (
   if (!Array.isArray(messages)) return invalid("messages: Input should be a valid list")
   if (messages.length === 0) return invalid("messages: at least one message is required")
   const request = { endpoint, model, fields, turns: turnsOf(messages), betas }
-  const mistake = betaMistake(request) ?? fallbacksMistake(fields["fallbacks"]) ?? conversationMistake(request)
+  const mistake = betaMistake(request) ?? fallbacksMistake(fields["fallbacks"]) ?? outputMistake(fields)
+    ?? conversationMistake(request)
   if (mistake !== undefined) return invalid(mistake)
   if (endpoint === "countTokens") return { ...request, stream: false }
   if (typeof maxTokens !== "number" || !Number.isInteger(maxTokens)) {

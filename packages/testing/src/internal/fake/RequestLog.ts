@@ -40,6 +40,13 @@ export class RequestLog {
     this.changed()
   }
 
+  /** Removes the requests that are over, and returns them. */
+  takeEnded(): ReadonlyArray<RecordedRequest> {
+    const ended = this.#entries.filter(({ outcome }) => outcome !== "pending")
+    this.#entries = this.#entries.filter(({ outcome }) => outcome === "pending")
+    return ended
+  }
+
   changed(): void {
     for (const check of this.#waiting) check()
   }

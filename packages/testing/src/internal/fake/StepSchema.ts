@@ -1,6 +1,7 @@
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import { PlannedBlock } from "./ContentSchema.ts"
+import { isPlanned, isToolUse } from "./MessageContent.ts"
 import { Count, Positive, Time } from "./PlanValues.ts"
 import { limitNames } from "./RateLimitSchema.ts"
 import { eventCount } from "./StreamEvents.ts"
@@ -103,6 +104,7 @@ export const MessageStep = Schema.Struct({
   ...common,
   text: Schema.optional(Schema.String),
   content: Schema.optional(Schema.Array(PlannedBlock)),
+  truncateToolInput: Schema.optional(Count),
   stopReason: Schema.optional(Schema.Literals([
     "end_turn",
     "max_tokens",
@@ -134,7 +136,17 @@ export const MessageStep = Schema.Struct({
       ? undefined
       : { path: ["fallbackText"], issue: "Expected no fallbackText: the answer is no refusal" }
   ),
+  Schema.makeFilter(({ content = [], truncateToolInput }) => {
+    if (truncateToolInput === undefined) return undefined
+    const call = content.findLast(isToolUse)
+    if (call === undefined) return { path: ["truncateToolInput"], issue: "Expected a tool_use block in content" }
+    const { length } = JSON.stringify(call.input)
+    return truncateToolInput < length
+      ? undefined
+      : { path: ["truncateToolInput"], issue: `Expected less than ${length}, the characters of the input` }
+  }),
   Schema.makeFilter((step) => {
+    if (!isPlanned(step)) return undefined
     const count = eventCount(step)
     const issue = `Expected at most ${count}, the number of events in this answer`
     const beyond = (afterEvents: number | undefined) => afterEvents !== undefined && afterEvents > count

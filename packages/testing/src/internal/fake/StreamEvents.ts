@@ -12,6 +12,7 @@ import type {
 } from "@anthropic-ai/sdk/resources/messages"
 import type { AnswerMessage } from "./AnswerMessage.ts"
 import { type AnswerBlock, answerBlocks, type PlannedContent, type ServerToolUse } from "./MessageContent.ts"
+import { TruncatedInput } from "./TruncatedInput.ts"
 
 export type AnswerEvent =
   | (Omit<RawMessageStartEvent, "message"> & { readonly message: AnswerMessage })
@@ -40,7 +41,7 @@ export const streamEvents = (message: AnswerMessage, requestedModel: string): Re
         stop_reason: null,
         stop_sequence: null,
         stop_details: null,
-        usage: { ...usage, output_tokens: 1 }
+        usage: { ...usage, output_tokens: Math.min(1, usage.output_tokens) }
       }
     },
     ...message.content.flatMap(blockEvents),
@@ -98,7 +99,8 @@ const deltas = (block: AnswerBlock): ReadonlyArray<RawContentBlockDelta> => {
     ]
   }
   if (isToolUse(block)) {
-    return pieces(JSON.stringify(block.input), 16).map((partial_json) => ({ type: "input_json_delta", partial_json }))
+    const json = block.input instanceof TruncatedInput ? block.input.json : JSON.stringify(block.input)
+    return pieces(json, 16).map((partial_json) => ({ type: "input_json_delta", partial_json }))
   }
   return []
 }

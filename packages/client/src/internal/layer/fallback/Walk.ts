@@ -4,8 +4,9 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as AnswerInfo from "../../../AnswerInfo.ts"
-import type { ClaudeError } from "../../../ClaudeError.ts"
+import type { ClaudeError, RefusalError } from "../../../ClaudeError.ts"
 import type { CallOptions, ClaudeServiceShape, MessageRequest } from "../../../ClaudeService.ts"
+import { withToken } from "../../answer/refusalCall.ts"
 import { CurrentAnswerCache } from "../../callContext.ts"
 import { withoutCredentials } from "../../confidentialHeaders.ts"
 import { staticMessage } from "../../staticMessage.ts"
@@ -95,6 +96,8 @@ export class Walk<Answer> {
   private readonly exhausted: Array<ClaudeServiceShape> = []
   /** The last answer that was taken for a failure. */
   private held: Hold<Answer> | undefined
+  /** The last refusal, and the service whose it was: a token of it is valid there only. */
+  private refused: { readonly error: RefusalError; readonly service: ClaudeServiceShape } | undefined
   /** The last target that turned the call away at once because another one might take it sooner. */
   private rejected: Send | undefined
 
@@ -163,6 +166,7 @@ export class Walk<Answer> {
     const isOurDoing = turn.rejectionsFallThrough && !this.call.rejectionsFallThrough
     if (isOurDoing && isRejection(error) && waitsForRejections(turn.service)) this.rejected = turn
     if (this.rules.isAccountWide(error)) this.exhausted.push(turn.service)
+    if (error._tag === "RefusalError") this.refused = { error, service: turn.service }
   }
 
   private enter(chain: ChainName): void {
@@ -227,14 +231,16 @@ export class Walk<Answer> {
     // A credential of one account must neither reach another service nor replace the one that this has.
     const sentOptions = isOtherService ? withoutCredentials(options) : options
     const lostCredentials = sentOptions === options ? [] : ["headers with credentials left out"]
+    const credit = this.refused?.service === service ? this.refused.error : undefined
+    const redeems = credit?.fallbackCreditToken === undefined ? [] : ["fallback credit of the refusal"]
     return {
       _tag: "Send",
       name,
       sender,
       service,
-      request: adapted.request,
+      request: credit === undefined ? adapted.request : withToken(adapted.request, credit),
       options: sentOptions,
-      changes: [...adapted.changes, ...lostCredentials],
+      changes: [...adapted.changes, ...lostCredentials, ...redeems],
       rejectionsFallThrough: this.call.rejectionsFallThrough || hasMore
     }
   }

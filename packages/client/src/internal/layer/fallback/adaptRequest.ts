@@ -2,6 +2,7 @@ import type { MessageParam, ThinkingConfigParam } from "@anthropic-ai/sdk/resour
 import type { MessageRequest } from "../../../ClaudeService.ts"
 import * as ModelCapabilities from "../../../ModelCapabilities.ts"
 import { estimateInput } from "../../estimateInput.ts"
+import { alternativeOf, alternativeTaken } from "../../prefillAlternative.ts"
 import type { Adaptation } from "./targets.ts"
 
 /** A request as a target can take it, and what was changed for that; or why the target cannot take it at all. */
@@ -60,6 +61,10 @@ const thinkingFor = (asked: Thinking, support: ModelCapabilities.ModelCapabiliti
 const changedThinking = (before: Thinking, after: Thinking): string =>
   after === undefined ? "thinking left out" : `thinking from ${before?.type} to ${after.type}`
 
+const isSet = (value: unknown): boolean => value !== undefined && value !== null
+
+const isForced = ({ tool_choice: choice }: MessageRequest): boolean => choice?.type === "tool" || choice?.type === "any"
+
 /** Where a request goes: which model is asked, and whether it is another one than was asked for, or another account. */
 export interface Destination {
   readonly model: string | undefined
@@ -76,11 +81,19 @@ export const adaptRequest = (asked: MessageRequest, to: Destination): Adapted =>
   const changedByProgram = adapt === undefined ? asked : adapt(asked)
   const model = to.model ?? changedByProgram.model
   const capabilities = { ...ModelCapabilities.of(model), ...to.adaptation.capabilities }
-  const before = { ...changedByProgram, model }
   const changes: Array<string> = []
 
+  const isRefusedPrefill = capabilities.prefill === false && endsWithPrefill(changedByProgram.messages)
+  const alternative = isRefusedPrefill ? alternativeOf(changedByProgram) : undefined
+  if (isRefusedPrefill && alternative === undefined) return { reason: "takes no prefill" }
+  if (alternative !== undefined) changes.push(alternativeTaken)
+  const before = { ...changedByProgram, model, messages: alternative ?? changedByProgram.messages }
+
   if (capabilities.tools === false && (before.tools?.length ?? 0) > 0) return { reason: "takes no tools" }
-  if (capabilities.prefill === false && endsWithPrefill(before.messages)) return { reason: "takes no prefill" }
+  if (capabilities.structuredOutputs === false && isSet(before.output_config?.format)) {
+    return { reason: "has no structured outputs" }
+  }
+  if (capabilities.forcedTools === false && isForced(before)) return { reason: "takes no forced call of a tool" }
 
   const isSameOrigin = !to.isOtherService && model === asked.model
   const keepsBlocks = capabilities.thinking !== false && (thinkingBlocks ?? (isSameOrigin ? "keep" : "drop")) === "keep"

@@ -3,9 +3,10 @@ import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
-import * as AnswerInfo from "../../../AnswerInfo.ts"
-import { type ClaudeError, OutputTruncatedError, RefusalError } from "../../../ClaudeError.ts"
-import { isPing, type MessageEvent } from "../../../MessageEvents.ts"
+import type { ClaudeError } from "../../../ClaudeError.ts"
+import { isPing, makeAccumulator, type MessageEvent } from "../../../MessageEvents.ts"
+import { partialOf } from "../../answer/partialOf.ts"
+import { shortfallError } from "../../answer/shortfall.ts"
 import type { ChainName } from "./targets.ts"
 
 type Special = Exclude<ChainName, "main">
@@ -31,26 +32,11 @@ export const chainOfError = (error: ClaudeError): Special | undefined => {
 export type LeadsOn = (chain: Special) => boolean
 
 /** The failure that an answer amounts to: a 200 that is a refusal, or that the context window cut short. */
-export const unansweredBy = (message: Message, leadsOn: LeadsOn): ClaudeError | undefined => {
-  const reason: unknown = message.stop_reason
-  const chain = chainOfStopReason(reason)
+export const unansweredBy = (message: Message, leadsOn: LeadsOn, events = 0): ClaudeError | undefined => {
+  const chain = chainOfStopReason(message.stop_reason)
   if (chain === undefined || !leadsOn(chain)) return undefined
-  const { attempt, requestId } = AnswerInfo.of(message)
-  const shared = { model: message.model, attempt, ...(requestId === undefined ? undefined : { requestId }) }
-  if (chain === "contextOverflow") {
-    return new OutputTruncatedError({
-      ...shared,
-      message: "The answer was cut off by the end of the context window",
-      stopReason: "model_context_window_exceeded"
-    })
-  }
-  const { category, explanation }: Partial<NonNullable<Message["stop_details"]>> = message.stop_details ?? {}
-  return new RefusalError({
-    ...shared,
-    message: "The model refused to answer",
-    ...(typeof category === "string" ? { category } : undefined),
-    ...(typeof explanation === "string" ? { explanation } : undefined)
-  })
+  const shortfall = chain === "refusal" ? "refusal" : "model_context_window_exceeded"
+  return shortfallError(message, shortfall, { partial: partialOf(message, events) })
 }
 
 type Events = NonEmptyReadonlyArray<MessageEvent>
@@ -67,6 +53,7 @@ export const failUnanswered = (
   Stream.transformPull(stream, (pull) =>
     Effect.sync(() => {
       let start: Extract<MessageEvent, { readonly type: "message_start" }> | undefined
+      const answer = makeAccumulator()
       let isJudged = false
 
       /** The failure that one of these events tells of; judged once the first of them is there that is no mere preamble. */
@@ -75,11 +62,14 @@ export const failUnanswered = (
           if (event.type === "ping") continue
           if (event.type === "message_start") {
             start = event
+            answer.add(event)
             continue
           }
           isJudged = true
-          if (event.type !== "message_delta" || start === undefined) return undefined
-          return unansweredBy({ ...start.message, ...event.delta }, leadsOn)
+          if (event.type !== "message_delta") return undefined
+          answer.add(event)
+          const message = answer.message()
+          return message === undefined ? undefined : unansweredBy(message, leadsOn, answer.partial().events)
         }
         return undefined
       }

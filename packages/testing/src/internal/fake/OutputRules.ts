@@ -1,0 +1,40 @@
+import * as Predicate from "effect/Predicate"
+import { forcedTool, isThinkingOn, outputFormat, outputSchema, toolsOf } from "./OutputRequest.ts"
+import { outputSchemaMistake } from "./OutputSchemaRules.ts"
+
+interface Fields {
+  readonly [field: string]: unknown
+}
+
+/** What the API says of an answer that is asked for in a form it cannot have. */
+export const outputMistake = (fields: Fields): string | undefined =>
+  formatMistake(fields) ?? strictToolMistake(fields) ?? toolChoiceMistake(fields)
+
+const formatMistake = (fields: Fields): string | undefined => {
+  const format = outputFormat(fields)
+  if (format === undefined || format === null) return undefined
+  if (!Predicate.isObject(format) || format["type"] !== "json_schema") {
+    return "output_config.format.type: Input should be 'json_schema'"
+  }
+  const mistake = outputSchemaMistake(outputSchema(fields))
+  return mistake === undefined ? undefined : `output_config.format.schema: ${mistake}`
+}
+
+const strictToolMistake = (fields: Fields): string | undefined => {
+  for (const [index, tool] of toolsOf(fields).entries()) {
+    const mistake = tool["strict"] === true ? outputSchemaMistake(tool["input_schema"]) : undefined
+    if (mistake !== undefined) return `tools.${index}.custom: ${mistake}`
+  }
+  return undefined
+}
+
+const toolChoiceMistake = (fields: Fields): string | undefined => {
+  const forced = forcedTool(fields)
+  if (forced === undefined) return undefined
+  if (isThinkingOn(fields)) return "Thinking may not be enabled when tool_choice forces tool use."
+  const tools = toolsOf(fields)
+  if (tools.length === 0) return "tool_choice: may only be specified while providing tools"
+  return forced === "any" || tools.some(({ name }) => name === forced.name)
+    ? undefined
+    : `tool_choice: Tool '${String(forced.name)}' not found in provided tools`
+}

@@ -1,0 +1,32 @@
+import type * as FaultPlan from "@effect-claude/testing/FaultPlan"
+import * as FaultStep from "@effect-claude/testing/FaultStep"
+import { describe, expect, it } from "tstyche"
+
+describe("FaultStep", () => {
+  it("presets of answers are message steps", () => {
+    expect(FaultStep.refusal()).type.toBe<FaultStep.StepOf<"message">>()
+    expect(FaultStep.pauseTurn()).type.toBe<FaultStep.StepOf<"message">>()
+    expect(FaultStep.truncatedToolInput({ name: "run", input: {}, afterCharacters: 1 })).type.toBe<
+      FaultStep.StepOf<"message">
+    >()
+    expect(FaultStep.refusal()).type.toBeAssignableTo<NonNullable<FaultPlan.FaultPlanInput["after"]>>()
+  })
+
+  it("resume is a switch, or the number of words said again", () => {
+    expect(FaultStep.message).type.toBeCallableWith({ resume: true })
+    expect(FaultStep.message).type.toBeCallableWith({ resume: { overlap: 3 } })
+    expect(FaultStep.message).type.not.toBeCallableWith({ resume: 3 })
+    expect(FaultStep.message).type.not.toBeCallableWith({ resume: {} })
+  })
+
+  it("a refusal takes the categories of the API", () => {
+    expect(FaultStep.refusal).type.toBeCallableWith({ category: "bio" })
+    expect(FaultStep.refusal).type.toBeCallableWith({ category: null })
+    expect(FaultStep.refusal).type.not.toBeCallableWith({ category: "weather" })
+  })
+
+  it("a truncated input needs its three parts", () => {
+    expect(FaultStep.truncatedToolInput).type.not.toBeCallableWith({ name: "run", input: {} })
+    expect(FaultStep.truncatedToolInput).type.not.toBeCallableWith({ name: "run", afterCharacters: 1 })
+  })
+})
