@@ -101,7 +101,8 @@ export interface ClaudeServiceShape {
   readonly createMessage: (request: MessageRequest, options?: CallOptions) => Effect.Effect<Message, ClaudeError>
   /**
    * Asks for a message and emits its events as they come, pings included, so that a consumer can tell a long think from a
-   * stall. The request is sent when the stream is run, and its connection is closed when the stream ends or is dropped.
+   * stall. The request is sent when the stream is run, and its connection is closed when the stream ends or is dropped. With
+   * `ClaudeLayer.withStreamRecovery` around it, a `restart` among the events takes back some of them.
    */
   readonly streamMessage: (request: MessageRequest, options?: CallOptions) => Stream.Stream<MessageEvent, ClaudeError>
   /** Counts the input tokens of a request without running it. */

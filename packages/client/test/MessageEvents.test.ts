@@ -1,4 +1,6 @@
 import type { ContentBlock, Message } from "@anthropic-ai/sdk/resources/messages/messages"
+import { StreamInterruptedError } from "@effect-claude/client/ClaudeError"
+import * as ClaudeStream from "@effect-claude/client/ClaudeStream"
 import * as MessageEvents from "@effect-claude/client/MessageEvents"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -241,4 +243,80 @@ describe("streams of events", () => {
     )
     assert.deepStrictEqual(shown.slice(0, 3), [false, false, true])
   })
+})
+
+describe("a restart", () => {
+  const error = new StreamInterruptedError({ message: "cut" })
+  const restart = (from: number): MessageEvents.MessageEvent => ({ type: "restart", from, error })
+  const two = MessageEvents.fromMessage(messageOf([text("one"), text("two")]))
+  // The first block whole, the second one open.
+  const begun = two.slice(0, 6)
+  const whole = MessageEvents.fromMessage(messageOf([text("other")]))
+
+  it("takes back all of an answer, or what comes from a block on", () => {
+    const accumulator = accumulated([...begun, restart(0)])
+    assert.deepStrictEqual(accumulator.partial(), { text: "", events: 0 })
+    assert.deepStrictEqual(accumulated([...begun, restart(0), ...whole]).message(), messageOf([text("other")]))
+
+    const kept = accumulated([...begun, restart(1)]).partial()
+    assert.strictEqual(kept.text, "one")
+    assert.isUndefined(kept.unfinished)
+    assert.deepStrictEqual(accumulated(begun).partial().unfinished, [1])
+    assert.deepStrictEqual(
+      accumulated([...begun, restart(1), ...two.slice(4)]).message(),
+      messageOf([text("one"), text("two")])
+    )
+  })
+
+  const run = <A, E>(stream: Stream.Stream<A, E>) =>
+    Effect.gen(function*() {
+      const seen: Array<A> = []
+      const exit = yield* Effect.result(Stream.runForEach(stream, (value) => Effect.sync(() => seen.push(value))))
+      return { seen, failed: exit._tag === "Failure" ? exit.failure : undefined }
+    })
+
+  it.effect("ends a text that it takes back something of, behind what came before it", () =>
+    Effect.gen(function*() {
+      for (const chunkSize of [1, 100]) {
+        const events = (...all: ReadonlyArray<MessageEvents.MessageEvent>) => Stream.fromIterable(all, { chunkSize })
+        assert.deepStrictEqual(yield* run(MessageEvents.text(events(...begun, restart(1), ...two.slice(4)))), {
+          seen: ["one", "two"],
+          failed: error
+        })
+        // A thought is taken back, and nobody has read it here.
+        const thought = MessageEvents.fromMessage(messageOf([text("one"), thinking])).slice(0, 6)
+        assert.deepStrictEqual(yield* run(MessageEvents.text(events(...thought, restart(1), ...two.slice(4)))), {
+          seen: ["one", "two"],
+          failed: undefined
+        })
+      }
+    }))
+
+  it.effect("becomes an update with the text that stays", () =>
+    Effect.gen(function*() {
+      const events = Stream.fromIterable<MessageEvents.MessageEvent>([
+        ...begun,
+        restart(1),
+        ...two.slice(4),
+        restart(0),
+        ...whole
+      ])
+      assert.deepStrictEqual((yield* run(ClaudeStream.textUpdates(events))).seen, [
+        { text: "one", replaces: false },
+        { text: "two", replaces: false },
+        { text: "one", replaces: true },
+        { text: "two", replaces: false },
+        { text: "", replaces: true },
+        { text: "other", replaces: false }
+      ])
+    }))
+
+  it.effect("a stream without a message has none to give", () =>
+    Effect.gen(function*() {
+      assert.strictEqual((yield* Effect.flip(ClaudeStream.message(Stream.empty)))._tag, "InvalidResponseError")
+      const message = yield* ClaudeStream.message(
+        Stream.fromIterable<MessageEvents.MessageEvent>([...begun, restart(0), ...whole])
+      )
+      assert.deepStrictEqual(message, messageOf([text("other")]))
+    }))
 })

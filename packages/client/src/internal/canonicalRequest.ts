@@ -1,5 +1,4 @@
 import * as Predicate from "effect/Predicate"
-import { byName, canonicalJson } from "./canonicalJson.ts"
 
 /** Fields that do not change what is answered. */
 const irrelevantFields = new Set(["stream"])
@@ -14,7 +13,17 @@ const irrelevantHeaders = new Set([
   "x-request-id"
 ])
 
-const relevantHeaders = (headers: Readonly<Record<string, string>>): ReadonlyArray<readonly [string, string]> =>
+const byName = ([one]: readonly [string, unknown], [other]: readonly [string, unknown]): number =>
+  one < other ? -1 : one > other ? 1 : 0
+
+// From entries, since assigning a key named `__proto__` would lose it.
+const sorted = (_key: string, value: unknown): unknown =>
+  Predicate.isObject(value) && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).sort(byName)) : value
+
+/** A value as JSON with the names of each object in order: the same text for what says the same, as long as the usual one. */
+export const canonicalJson = (value: unknown): string => JSON.stringify(value, sorted)
+
+export const relevantHeaders = (headers: Readonly<Record<string, string>>): ReadonlyArray<readonly [string, string]> =>
   Object.entries(headers)
     .map(([name, value]) => [name.toLowerCase(), value] as const)
     .filter(([name, value]) => value !== undefined && !irrelevantHeaders.has(name))

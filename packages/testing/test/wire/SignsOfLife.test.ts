@@ -8,17 +8,17 @@ import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import { apiKey, connect, request, withWire } from "./support.ts"
 
-const idle = ClaudeLayer.withAttemptTimeout({ idle: "250 millis" })
+const idle = ClaudeLayer.withAttemptTimeout({ idle: "600 millis" })
 
 const text = (step: FaultStep.FaultStepInput, pipeline = idle) =>
   withWire({ after: step }, ({ claude }) => Stream.runDrain(claude.streamMessage(request)), pipeline)
 
 describe("what counts as life while no event comes", () => {
   it.live("comments", () =>
-    text(FaultStep.message({ insert: [{ kind: "comment", afterEvents: 3, count: 8, interval: "100 millis" }] })))
+    text(FaultStep.message({ insert: [{ kind: "comment", afterEvents: 3, count: 6, interval: "150 millis" }] })))
 
   it.live("pings", () =>
-    text(FaultStep.message({ insert: [{ kind: "ping", afterEvents: 3, count: 8, interval: "100 millis" }] })))
+    text(FaultStep.message({ insert: [{ kind: "ping", afterEvents: 3, count: 6, interval: "150 millis" }] })))
 
   it.live("an event that drips in, which no ping interrupts", () =>
     Effect.scoped(Effect.gen(function*() {
@@ -29,7 +29,7 @@ describe("what counts as life while no event comes", () => {
         const left = [...pieces]
         return new ReadableStream({
           pull: async (controller) => {
-            await new Promise((resolve) => setTimeout(resolve, 100))
+            await new Promise((resolve) => setTimeout(resolve, 150))
             const piece = left.shift()
             if (piece === undefined) controller.close()
             else controller.enqueue(new TextEncoder().encode(piece))
@@ -55,7 +55,7 @@ describe("what counts as life while no event comes", () => {
     Effect.gen(function*() {
       const error = yield* Effect.flip(text(
         FaultStep.message({ insert: [{ kind: "comment", afterEvents: 3, count: "forever", interval: "50 millis" }] }),
-        ClaudeLayer.withAttemptTimeout({ idle: "250 millis", stream: "700 millis" })
+        ClaudeLayer.withAttemptTimeout({ idle: "600 millis", stream: "900 millis" })
       ))
       assert.deepInclude(error, { _tag: "AttemptTimeoutError", phase: "attempt" })
     }))

@@ -32,7 +32,7 @@ export const anchorOf = (text: string): string => {
 // Repeated lines are usual in code, above all those that close what was opened.
 const code = /[<>{}()[\];=|]/
 const isWholeLine = (text: string, start: number): boolean =>
-  /^\S+$/.test(text.slice(start)) && /(^|\n)[ \t]*$/.test(text.slice(0, start))
+  !/\s/.test(text.slice(start)) && text.slice(text.lastIndexOf("\n", start - 1) + 1, start).trim() === ""
 
 // So much does not come twice by chance.
 const certainLetters = 12

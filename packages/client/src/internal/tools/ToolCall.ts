@@ -217,24 +217,29 @@ const contextOf = (call: Call, attempt: number): ToolContext => ({
   attempt
 })
 
-/** Its span knows that a tool failed, but not the text of the failure, which may be anybody's. */
+/** Its span knows that a tool failed, but not the text of the failure or what it gave, which may be anybody's. */
 const spanned = <A, E, R>(
   run: Effect.Effect<Exit.Exit<A, E>, never, R>,
   { idempotencyKey, tool, toolUseId }: Call
 ): Effect.Effect<Exit.Exit<A, E>, never, R> =>
-  Effect.withSpan(
-    Effect.tap(run, (exit) =>
-      Exit.isSuccess(exit)
+  Effect.gen(function*() {
+    // A span ends with the exit of its effect, the value in it too.
+    let ended: Exit.Exit<A, E> | undefined
+    yield* Effect.flatMap(run, (exit) => {
+      ended = exit
+      return Exit.isSuccess(exit)
         ? Effect.void
-        : Effect.annotateCurrentSpan("error.type", nameOf(Cause.squash(exit.cause)) ?? "unknown")),
-    `execute_tool ${tool}`,
-    {
-      kind: "internal",
-      attributes: {
-        "gen_ai.operation.name": "execute_tool",
-        "gen_ai.tool.name": tool,
-        "gen_ai.tool.call.id": toolUseId,
-        "claude.tool.idempotency_key": idempotencyKey
-      }
-    }
-  )
+        : Effect.annotateCurrentSpan("error.type", nameOf(Cause.squash(exit.cause)) ?? "unknown")
+    }).pipe(
+      Effect.withSpan(`execute_tool ${tool}`, {
+        kind: "internal",
+        attributes: {
+          "gen_ai.operation.name": "execute_tool",
+          "gen_ai.tool.name": tool,
+          "gen_ai.tool.call.id": toolUseId,
+          "claude.tool.idempotency_key": idempotencyKey
+        }
+      })
+    )
+    return ended ?? Exit.die(new Error("The span of a tool ended before the tool"))
+  })

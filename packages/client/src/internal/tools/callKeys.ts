@@ -1,5 +1,5 @@
 import type { ToolUseBlock } from "@anthropic-ai/sdk/resources/messages/messages"
-import { canonicalJson } from "../canonicalJson.ts"
+import { canonicalJson } from "../canonicalRequest.ts"
 import { sha256 } from "../sha256.ts"
 
 /**
