@@ -43,7 +43,8 @@ const watched = (store: KeyValueStore.KeyValueStore): KeyValueStore.KeyValueStor
   ...store,
   set: (key, value) =>
     Effect.gen(function*() {
-      yield* point(`before ${key}`)
+      // A record of a call that is not there at all is like one that is torn; each costs the test a process.
+      if (key.includes("/entry/")) yield* point(`before ${key}`)
       if (settings.isStepped) {
         yield* store.set(key, value.slice(0, value.length / 2))
         yield* point(`within ${key}`)
