@@ -15,6 +15,7 @@ import * as KeyValueStore from "effect/persistence/KeyValueStore"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { appendFileSync, existsSync, readFileSync } from "node:fs"
+import { flushCompileCache } from "node:module"
 import type { FromAgent, Settings, ToAgent } from "./protocol.ts"
 
 const told = Effect.callback<ToAgent>((resume) => {
@@ -25,6 +26,9 @@ const tell = (message: FromAgent) =>
   Effect.callback<void>((resume) => {
     process.send?.(message, () => resume(Effect.void))
   })
+
+// Most of these processes do not live to their end, at which Node would do it.
+flushCompileCache()
 
 const settings = await Effect.runPromise(Effect.andThen(tell({ ready: true }), told)).then((message): Settings => {
   if ("start" in message) return message.start
