@@ -29,7 +29,7 @@ const parts = [
 
 type Part = (typeof parts)[number]
 
-const service = (options: Readonly<Partial<Record<Part, false>>>) =>
+const service = (options: ClaudeLayer.StandardOptions) =>
   Effect.map(
     Layer.build(Layer.succeed(ClaudeService, instant).pipe(ClaudeLayer.standard(options))),
     (context) => Context.get(context, ClaudeService)
@@ -50,5 +50,11 @@ export const pipeline = Effect.gen(function*() {
     call("standard() without telemetry", yield* service({ telemetry: false }))
   ]
   for (const part of parts) contestants.push(call(`only ${part}`, yield* service(only(part))))
+  const none = Object.fromEntries(parts.map((part) => [part, false]))
+  const budget = { call: { limit: { usd: 1 } }, key: { limit: { tokens: Number.MAX_SAFE_INTEGER } } }
+  contestants.push(
+    call("only the usage ledger", yield* service({ ...none, usage: {} })),
+    call("the usage ledger with two budgets", yield* service({ ...none, usage: { budget } }))
+  )
   return contestants
 })

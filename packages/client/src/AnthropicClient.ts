@@ -36,25 +36,21 @@
  *
  * @since 0.1.0
  */
-import { Anthropic, type ClientOptions } from "@anthropic-ai/sdk"
-import { CurrentAttempt } from "@effect-claude/resilience/Attempt"
-import * as Clock from "effect/Clock"
-import * as Config from "effect/Config"
-import { SourceError } from "effect/ConfigProvider"
-import * as Duration from "effect/Duration"
+import type { Anthropic, ClientOptions } from "@anthropic-ai/sdk"
+import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
+import type * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
-import { type AuthenticationError, type ClaudeError, InvalidRequestError } from "./ClaudeError.ts"
-import { type CallOptions, ClaudeService, type ClaudeServiceShape, HeadersTimeout } from "./ClaudeService.ts"
+import { type ClaudeError, InvalidRequestError } from "./ClaudeError.ts"
+import { type CallOptions, ClaudeService, type ClaudeServiceShape } from "./ClaudeService.ts"
 import { NoteBytes } from "./internal/callContext.ts"
-import { confidentialHeaders } from "./internal/confidentialHeaders.ts"
 import { describeAnswer } from "./internal/describeAnswer.ts"
 import { readEvents } from "./internal/messageStream.ts"
+import { makeModelCheck } from "./internal/modelCheck.ts"
 import { scopedSignal } from "./internal/scopedSignal.ts"
-import * as Models from "./Models.ts"
+import { prepareCall, requestIdOf, withFreshToken } from "./internal/sdkCall.ts"
+import { checkOptions, makeSdkClient, optionsFromConfig } from "./internal/sdkClient.ts"
 import * as RequestCheck from "./RequestCheck.ts"
 import * as SdkFailure from "./SdkFailure.ts"
 
@@ -103,35 +99,9 @@ export interface Options {
   readonly sdk?: Omit<ClientOptions, "apiKey" | "authToken" | "baseURL" | "maxRetries"> | undefined
 }
 
-// Names are remembered so as to warn once; a program that makes up names must not fill the memory with them.
-const maxWarnings = 100
-
-const makeModelCheck = (policy: UnknownModel) => {
-  const warned = new Set<string>()
-  return (model: string): Effect.Effect<void, InvalidRequestError> => {
-    if (policy === "ignore" || Models.isKnown(model)) return Effect.void
-    if (policy === "warn" && (warned.has(model) || warned.size >= maxWarnings)) return Effect.void
-    const nearest = Models.nearest(model)
-    const advice = nearest.length === 0 ? "" : `; did you mean ${nearest.join(", ")}?`
-    const message = `model: "${model.slice(0, 100)}" is not a model that the SDK knows${advice}`
-    if (policy === "fail") return Effect.fail(new InvalidRequestError({ message, field: "model", model }))
-    warned.add(model)
-    return Effect.logWarning(message)
-  }
-}
-
 type SdkMessages = SdkClient["messages"]
 
 const canCountTokens = (messages: SdkMessages): messages is Required<SdkMessages> => messages.countTokens !== undefined
-
-const hasCredentials = (client: SdkClient): boolean => client.credentials !== undefined && client.credentials !== null
-
-// What the SDK takes: whole milliseconds that a timer can count; it throws at a fraction, and a longer timer fires at once.
-const longestTimer = 2 ** 31 - 1
-
-const sdkTimeout = (limit: Duration.Duration): number => Math.min(Math.ceil(Duration.toMillis(limit)), longestTimer)
-
-const requestIdOf = (response: Response): string | undefined => response.headers.get("request-id") ?? undefined
 
 const isMessage = (body: object): boolean => "type" in body && body.type === "message"
 
@@ -168,30 +138,8 @@ export const make = (
 ): ClaudeServiceShape => {
   const checkModel = makeModelCheck(options?.unknownModel ?? "warn")
 
-  /** Everything an attempt needs to know of its surroundings. */
   const prepare = (request: { readonly model: string }, call: CallOptions | undefined) =>
-    Effect.gen(function*() {
-      const attempt = yield* CurrentAttempt
-      const headersTimeout = yield* HeadersTimeout
-      const now = yield* Clock.currentTimeMillis
-      const context: SdkFailure.Context = {
-        attempt,
-        model: request.model,
-        request,
-        now,
-        secrets: [client.apiKey, client.authToken, ...confidentialHeaders(call)].filter((secret) =>
-          typeof secret === "string"
-        ),
-        credentials: hasCredentials(client),
-        headersTimeout
-      }
-      const sdkOptions: Anthropic.RequestOptions = {
-        maxRetries: 0,
-        headers: { "x-stainless-retry-count": String(attempt - 1), ...call?.headers },
-        ...(headersTimeout === undefined ? undefined : { timeout: sdkTimeout(headersTimeout) })
-      }
-      return { context, sdkOptions }
-    })
+    prepareCall(client, call, { model: request.model, request })
 
   const checked = (
     request: { readonly model: string },
@@ -202,20 +150,14 @@ export const make = (
     return error === undefined ? checkModel(request.model) : Effect.fail(error)
   }
 
-  const withFreshToken = <A>(attempt: Effect.Effect<A, ClaudeError>): Effect.Effect<A, ClaudeError> =>
-    Effect.catchIf(
-      attempt,
-      (error): error is AuthenticationError =>
-        error._tag === "AuthenticationError" && error.status === 401 && hasCredentials(client),
-      () => attempt
-    )
+  const authenticated = withFreshToken(client)
 
   const createMessage: ClaudeServiceShape["createMessage"] = (request, call) =>
     Effect.gen(function*() {
       const body = { ...request, stream: false as const }
       yield* checked(body, "messages", false)
       const { context, sdkOptions } = yield* prepare(request, call)
-      const { data, response } = yield* withFreshToken(Effect.tryPromise({
+      const { data, response } = yield* authenticated(Effect.tryPromise({
         try: (signal) => client.messages.create(body, { ...sdkOptions, signal }).withResponse(),
         catch: (thrown) => SdkFailure.fromThrown(thrown, context)
       }))
@@ -232,7 +174,7 @@ export const make = (
       const { context, sdkOptions } = yield* prepare(request, call)
       // Of the scope, not of the effect: the signal must fire when the stream is dropped, while a read is pending.
       const signal = yield* scopedSignal
-      const response = yield* withFreshToken(Effect.tryPromise({
+      const response = yield* authenticated(Effect.tryPromise({
         try: () => client.messages.create(body, { ...sdkOptions, signal }).asResponse(),
         catch: (thrown) => SdkFailure.fromThrown(thrown, context)
       }))
@@ -247,7 +189,7 @@ export const make = (
       if (!canCountTokens(messages)) {
         return yield* new InvalidRequestError({ message: "This client cannot count tokens", model: request.model })
       }
-      const { data, response } = yield* withFreshToken(Effect.tryPromise({
+      const { data, response } = yield* authenticated(Effect.tryPromise({
         try: (signal) => messages.countTokens(request, { ...sdkOptions, signal }).withResponse(),
         catch: (thrown) => SdkFailure.fromThrown(thrown, context)
       }))
@@ -298,45 +240,9 @@ export const make = (
  * @since 0.1.0
  */
 export const layer = (options: Options = {}): Layer.Layer<ClaudeService> => {
-  if (options.apiKey !== undefined && options.authToken !== undefined) {
-    throw new RangeError(`AnthropicClient.layer: pass "apiKey" or "authToken", not both`)
-  }
-  if (options.baseUrl !== undefined && !isBaseUrl(options.baseUrl)) {
-    throw new RangeError(`AnthropicClient.layer: option "baseUrl" ${baseUrlForm}`)
-  }
-  return Layer.sync(ClaudeService, () => make(new Anthropic(clientOptions(options)), options))
+  checkOptions("AnthropicClient.layer", options)
+  return Layer.sync(ClaudeService, () => make(makeSdkClient(options), options))
 }
-
-// The value is not repeated: it may hold credentials.
-const baseUrlForm = "must be a URL that starts with http:// or https://"
-
-const isBaseUrl = (url: string): boolean => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)
-
-// With a credential of ours, `null` keeps the SDK from reading the other one from the environment. An absent key is left
-// out altogether, since the SDK takes an explicit `undefined` for "look in the environment" and that is what is meant.
-const clientOptions = (options: Options): ClientOptions => ({
-  openTelemetry: false,
-  ...options.sdk,
-  ...(options.apiKey === undefined ? undefined : { apiKey: Redacted.value(options.apiKey), authToken: null }),
-  ...(options.authToken === undefined ? undefined : { authToken: Redacted.value(options.authToken), apiKey: null }),
-  ...(options.baseUrl === undefined ? undefined : { baseURL: options.baseUrl })
-})
-
-// Blank counts as not set, as in the SDK: a compose file or a CI passes on the variables it does not have as empty ones.
-const notBlank = (text: string): Option.Option<string> =>
-  Option.filter(Option.some(text.trim()), (value) => value !== "")
-
-const secret = (name: string): Config.Config<Option.Option<Redacted.Redacted>> =>
-  Config.map(
-    Config.option(Config.Redacted(name)),
-    Option.flatMap((value) => Option.map(notBlank(Redacted.value(value)), (text) => Redacted.make(text)))
-  )
-
-const environment = Config.all({
-  apiKey: secret("ANTHROPIC_API_KEY"),
-  authToken: secret("ANTHROPIC_AUTH_TOKEN"),
-  baseUrl: Config.map(Config.option(Config.String("ANTHROPIC_BASE_URL")), Option.flatMap(notBlank))
-})
 
 /**
  * Makes a client from `ANTHROPIC_API_KEY` or `ANTHROPIC_AUTH_TOKEN`, and `ANTHROPIC_BASE_URL`, read through `Config`. The
@@ -366,18 +272,7 @@ const environment = Config.all({
  * @since 0.1.0
  */
 export const layerConfig: Layer.Layer<ClaudeService, Config.ConfigError> = Layer.unwrap(
-  Effect.gen(function*() {
-    const { apiKey, authToken, baseUrl } = yield* environment
-    if (Option.isSome(baseUrl) && !isBaseUrl(baseUrl.value)) {
-      return yield* Config.fail(new SourceError({ message: `ANTHROPIC_BASE_URL ${baseUrlForm}` }))
-    }
-    const base = Option.isSome(baseUrl) ? { baseUrl: baseUrl.value } : {}
-    if (Option.isSome(apiKey)) return layer({ ...base, apiKey: apiKey.value })
-    if (Option.isSome(authToken)) return layer({ ...base, authToken: authToken.value })
-    return yield* Config.fail(
-      new SourceError({ message: "Set ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN: the client has no credentials" })
-    )
-  })
+  Effect.map(optionsFromConfig, layer)
 )
 
 /**

@@ -116,13 +116,14 @@ const answered = {
 
 const checked = {
   field: Schema.optionalKey(Schema.String),
+  customId: Schema.optionalKey(Schema.String),
   limit: Schema.optionalKey(Schema.Number),
   actual: Schema.optionalKey(Schema.Number)
 }
 
 /**
  * The request is wrong as it stands (400 and most other 4xx), or was refused before sending. `field` names the field at fault,
- * `limit` and `actual` the numbers, where they are known. Stops: the same request fails again.
+ * `limit` and `actual` the numbers, `customId` the item of a batch, where they are known. Stops: the same request fails again.
  *
  * @category api errors
  * @since 0.1.0
@@ -211,7 +212,8 @@ export class ConflictError extends Schema.TaggedError<ConflictError>()("Conflict
 }
 
 /**
- * The body is larger than the endpoint takes (413), or was found so before sending; `limit` and `actual` in bytes. Stops.
+ * The body is larger than the endpoint takes (413), or was found so before sending; `limit` and `actual` in bytes, `customId`
+ * the item of a batch that alone is too large for one. Stops.
  *
  * @category api errors
  * @since 0.1.0

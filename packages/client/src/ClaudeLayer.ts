@@ -68,6 +68,7 @@ import * as pipeline from "./internal/layer/standard.ts"
 import * as fromConfig from "./internal/layer/standardConfig.ts"
 import { streamRecovery, type StreamRecoveryOptions } from "./internal/layer/streamRecovery.ts"
 import { telemetry, type TelemetryOptions } from "./internal/layer/telemetry.ts"
+import { usage, type UsageLedgerOptions } from "./internal/layer/usage.ts"
 
 export type { AttemptTimeoutOptions } from "./internal/layer/attemptTimeout.ts"
 export type { AnswerCache, CacheOptions } from "./internal/layer/cache.ts"
@@ -97,6 +98,7 @@ export type { RetryBudgetOptions, RetryWeightOptions } from "./internal/layer/re
 export type { StandardErrors, StandardOptions, StandardServices } from "./internal/layer/standard.ts"
 export type { BrokenStream, RecoveryMode, StreamRecoveryOptions } from "./internal/layer/streamRecovery.ts"
 export type { TelemetryOptions } from "./internal/layer/telemetry.ts"
+export type { UsageBudgets, UsageLedgerOptions } from "./internal/layer/usage.ts"
 
 /**
  * Limits the time of each attempt. Adds `AttemptTimeoutError`, whose `phase` says which clock ran out; the HTTP request is
@@ -878,6 +880,77 @@ export const withStreamRecovery = (options: StreamRecoveryOptions = {}): Combina
 export const withTelemetry = (options: TelemetryOptions = {}): Combinator => combinator([telemetry(options)])
 
 /**
+ * Keeps a ledger of what calls use: tokens and cost of every request that was sent for them, and the share that was wasted.
+ * With budgets it adds `UsageBudgetExceededError`.
+ *
+ * **Details**
+ *
+ * - `ledger`: an existing ledger, to share it; that of the context (`UsageLedger.layer`), else a new one for each layer
+ *   that is built.
+ * - `prices`: what models cost; those of the ledger, which are `Prices.known` by default.
+ * - `key`: whose a call is, by its request: a tenant, a feature. `UsageLedger.withKey` says so for a part of a program, and
+ *   wins; `"default"` where neither does.
+ * - `budget`: limits in tokens or dollars for a `call`, a `key` and `all` calls of the layer. A request that does not fit is not
+ *   sent, and its call fails with `UsageBudgetExceededError`; it is not retried, and falls back only where
+ *   `shouldFallback` says so. A hedge that does not fit is left out.
+ * - `estimate`: how many input tokens a request has; `TokenEstimate.ofRequest`, corrected by what answers have said. A function
+ *   of one's own is taken at its word.
+ * - `maxKeys`: of how many keys budgets and sums are kept; 10,000. The one that was not used for longest goes first, and has its
+ *   whole budget when it comes back.
+ *
+ * Put it outside of everything that sends requests; outside of `withRetry`, `withHedge`, `withStreamRecovery` and
+ * `withCompleteAnswers` it must be. Each ledger in a pipeline
+ * books what passes it, and one that is there twice books it once. Token counts are free and not booked. Answers from a cache,
+ * of the program's own, or of a call in flight that was joined, cost the caller nothing. `controls(claude).usage` is the
+ * ledger.
+ *
+ * **Gotchas**
+ *
+ * A `key` budget without a `window` is spent for good, or until the program ends: the state is in memory.
+ *
+ * **Example** (Limiting each tenant)
+ *
+ * ```ts
+ * import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
+ * import { ClaudeService } from "@effect-claude/client/ClaudeService"
+ * import * as UsageLedger from "@effect-claude/client/UsageLedger"
+ * import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
+ * import * as Reply from "@effect-claude/testing/Reply"
+ * import { assert } from "@effect/vitest"
+ * import * as Effect from "effect/Effect"
+ *
+ * const Claude = ClaudeTest.script([], { after: Reply.text("Hello!") }).pipe(
+ *   ClaudeLayer.withRetry(),
+ *   ClaudeLayer.withUsageLedger({ budget: { key: { limit: { tokens: 125 }, window: "1 day" } } })
+ * )
+ * const program = Effect.gen(function*() {
+ *   const claude = yield* ClaudeService
+ *   const ask = claude.createMessage({
+ *     model: "claude-sonnet-5-5",
+ *     max_tokens: 100,
+ *     messages: [{ role: "user", content: "Hello" }]
+ *   })
+ *   const askFor = (tenant: string) =>
+ *     ask.pipe(
+ *       Effect.as("answered"),
+ *       Effect.catchTag("UsageBudgetExceededError", ({ budget }) => Effect.succeed(`refused by ${budget}`)),
+ *       UsageLedger.withKey(tenant)
+ *     )
+ *   return yield* Effect.forEach(["one", "one", "one", "two"], askFor)
+ * })
+ *
+ * assert.deepStrictEqual(
+ *   await Effect.runPromise(program.pipe(Effect.provide(Claude))),
+ *   ["answered", "answered", "refused by key one", "answered"]
+ * )
+ * ```
+ *
+ * @category policies
+ * @since 0.1.0
+ */
+export const withUsageLedger = (options: UsageLedgerOptions = {}): Combinator => combinator([usage(options)])
+
+/**
  * Tells somebody when calls go wrong more than they should: a low success rate, a high error rate, many rate limits, and at once
  * an authentication, billing or spend-limit error.
  *
@@ -941,7 +1014,7 @@ export const longGeneration: AttemptTimeoutOptions = pipeline.longGeneration
 export const shortQuestion: AttemptTimeoutOptions = pipeline.shortQuestion
 
 /**
- * The whole pipeline in the order that works, outermost first: alerts, telemetry, static answer, cache, deadline, stream
+ * The whole pipeline in the order that works, outermost first: alerts, telemetry, usage ledger, static answer, cache, deadline, stream
  * recovery, fallback, complete answers, retry budget, retry, hedge, circuit breaker, rate limiter, concurrency, attempt timeouts.
  *
  * **Details**
@@ -958,6 +1031,7 @@ export const shortQuestion: AttemptTimeoutOptions = pipeline.shortQuestion
  * - `hedge`, `cache`, `streamRecovery`: none. The first costs requests, the second keeps answers, the third writes on where
  *   an answer broke off; all are for the program to want.
  * - `completeAnswers`: none. With `{}` an answer that is not whole is an error ({@link withCompleteAnswers}).
+ * - `usage`: none, as it is the program that knows keys and budgets.
  * - `telemetry`: spans, logs and metrics.
  * - `alerts`: none, since only the program knows whom to tell.
  *

@@ -23,6 +23,7 @@
 import * as Predicate from "effect/Predicate"
 import { InvalidRequestError, RequestTooLargeError } from "./ClaudeError.ts"
 import { property } from "./internal/foreignError.ts"
+import { exactSize, isSurelySmaller } from "./internal/jsonSize.ts"
 
 /**
  * An endpoint with a limit of its own on the size of a body.
@@ -56,56 +57,6 @@ export const bodyLimits: Readonly<Record<Endpoint, number>> = {
  * @since 0.1.0
  */
 export const maxTokensUnstreamed = 21_333
-
-// A UTF-16 unit takes at most six bytes in JSON (\uXXXX); keys, numbers and punctuation are covered by the surplus.
-const bytesPerUnit = 6
-const bytesPerNode = 32
-
-/**
- * An upper bound of the size as JSON, which costs a walk over the nodes and not over the characters. Infinite for what
- * JSON has no form for.
- */
-const upperBound = (value: unknown, limit: number): number => {
-  let bytes = bytesPerNode
-  const pending: Array<unknown> = [value]
-  while (pending.length > 0 && bytes <= limit) {
-    const next = pending.pop()
-    if (typeof next === "bigint") return Number.POSITIVE_INFINITY
-    if (typeof next === "string") {
-      bytes += next.length * bytesPerUnit
-    } else if (ArrayBuffer.isView(next)) {
-      bytes += next.byteLength * bytesPerNode
-    } else if (Predicate.isObjectOrArray(next)) {
-      // Counted before they are looked at: a circle would fill the memory with pending nodes.
-      const children: ReadonlyArray<unknown> = Array.isArray(next) ? next : Object.values(next)
-      bytes += children.length * bytesPerNode
-      if (bytes > limit) break
-      for (const child of children) pending.push(child)
-      if (!Array.isArray(next)) {
-        for (const key of Object.keys(next)) bytes += key.length * bytesPerUnit
-      }
-    }
-  }
-  return bytes
-}
-
-/** The size as JSON, `undefined` for what cannot be written as JSON (a circle, a bigint). */
-const exactSize = (request: object): number | undefined => {
-  try {
-    return new TextEncoder().encode(JSON.stringify(request)).byteLength
-  } catch {
-    return undefined
-  }
-}
-
-const isSurelySmaller = (request: object, limit: number): boolean => {
-  try {
-    return upperBound(request, limit) <= limit
-  } catch {
-    // A getter that throws.
-    return false
-  }
-}
 
 const invalid = (field: string, message: string, numbers?: { readonly limit?: number; readonly actual?: number }) =>
   new InvalidRequestError({ message: `${field}: ${message}`, field, ...numbers })
@@ -147,6 +98,11 @@ export const checkSize = (
 /**
  * The first thing that is wrong with a request, or `undefined`. `streaming` says whether the answer will be streamed.
  *
+ * **Details**
+ *
+ * For `"batches"` the request is one of those in a batch: nobody waits for its answer, so that `max_tokens` is not limited
+ * to what ten minutes suffice for, and it may be as large as a batch.
+ *
  * **Example** (Being told to stream)
  *
  * ```ts
@@ -167,7 +123,7 @@ export const checkSize = (
  */
 export const check = (
   request: object,
-  endpoint: "messages" | "count_tokens",
+  endpoint: "messages" | "count_tokens" | "batches",
   options?: { readonly streaming?: boolean | undefined }
 ): InvalidRequestError | RequestTooLargeError | undefined => {
   const maxTokens = property(request, "max_tokens")
@@ -175,14 +131,14 @@ export const check = (
   const model = property(request, "model")
   if (!Predicate.isString(model) || model === "") return invalid("model", "the name of a model is needed")
   if (!Array.isArray(messages) || messages.length === 0) return invalid("messages", "at least one message is needed")
-  if (endpoint === "messages") {
+  if (endpoint !== "count_tokens") {
     if (maxTokens === undefined || maxTokens === null) return invalid("max_tokens", "is needed")
     if (!Predicate.isNumber(maxTokens) || !Number.isInteger(maxTokens) || maxTokens < 1) {
       // Only a number is shown: anything else may hold any text.
       const shown = Predicate.isNumber(maxTokens) ? String(maxTokens) : `of type ${typeof maxTokens}`
       return invalid("max_tokens", `must be a whole number of at least 1, not ${shown}`, { limit: 1 })
     }
-    if (options?.streaming !== true && maxTokens > maxTokensUnstreamed) {
+    if (endpoint === "messages" && options?.streaming !== true && maxTokens > maxTokensUnstreamed) {
       return invalid(
         "max_tokens",
         `${maxTokens} may take longer than 10 minutes: stream the answer (streamMessage), use a batch, or ask for at most ${maxTokensUnstreamed}`,

@@ -67,6 +67,24 @@ export const ofText = (text: string): number => {
   return Math.ceil(text.length * (share * tokensPerWideCharacter + (1 - share) / charactersPerToken))
 }
 
+/**
+ * The tokens of a text of which only the length is known: how many characters are ASCII, and how many are not.
+ *
+ * **Example** (Guessing from a length)
+ *
+ * ```ts
+ * import * as TokenEstimate from "@effect-claude/client/TokenEstimate"
+ * import { assert } from "@effect/vitest"
+ *
+ * assert.strictEqual(TokenEstimate.ofLetters(33, 10), TokenEstimate.ofText("a".repeat(33) + "太".repeat(10)))
+ * ```
+ *
+ * @category estimating
+ * @since 0.1.0
+ */
+export const ofLetters = (ascii: number, wide: number): number =>
+  Math.ceil(wide * tokensPerWideCharacter + ascii / charactersPerToken)
+
 const ofImage = (source: unknown): number =>
   // One that is inline and small in bytes is small in pixels as well.
   isRecord(source) && typeof source["data"] === "string"

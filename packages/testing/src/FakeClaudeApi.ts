@@ -127,7 +127,8 @@ export interface Options {
  *
  * **Details**
  *
- * It speaks `POST /v1/messages`, as JSON and as server-sent events, and `POST /v1/messages/count_tokens`. Another path
+ * It speaks `POST /v1/messages`, as JSON and as server-sent events, `POST /v1/messages/count_tokens`, and message batches:
+ * they end by themselves, are there until the server stops, and take the steps of `batches` in the plan. Another path
  * gets a 404, another method a 405, and neither takes a step of the plan. Token counts are estimated at four bytes a
  * token. The `anthropic-ratelimit-*` headers follow the plan's `rateLimits`. Without them they report limits that are
  * never enforced, and so generous that a client that follows them is not slowed down.

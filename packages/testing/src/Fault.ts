@@ -898,7 +898,7 @@ export const usageBudgetExceeded = (fields: Fields<"UsageBudgetExceededError"> =
  * import { assert } from "@effect/vitest"
  *
  * const everyFault = Object.values(Fault.byTag).map((make) => make())
- * assert.strictEqual(everyFault.length, 26)
+ * assert.strictEqual(everyFault.length, 27)
  * ```
  *
  * @category tables

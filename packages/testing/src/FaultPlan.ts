@@ -7,9 +7,10 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import type { BatchPlan } from "./internal/fake/batch/BatchSchema.ts"
 import { decodePlan } from "./internal/fake/PlanDecoding.ts"
+import { Plan } from "./internal/fake/PlanSchema.ts"
 import type { RateLimitPlan } from "./internal/fake/RateLimitSchema.ts"
-import { Plan } from "./internal/fake/StepSchema.ts"
 
 /**
  * Describes what a fake Claude API does with its requests: `steps` in order, then `after` for ever, except for `outages`
@@ -26,6 +27,7 @@ import { Plan } from "./internal/fake/StepSchema.ts"
  *   start of the server or of the plan. Such a request takes none of the `steps`. Of outages that overlap, the first in
  *   the list counts. A model with steps of its own has outages of its own.
  * - `rateLimits`: see {@link RateLimits}.
+ * - `batches`: see {@link Batches}.
  *
  * Steps are described at `FaultStep`.
  *
@@ -87,6 +89,49 @@ export type FaultPlan = typeof Plan.Type
  * @since 0.1.0
  */
 export type RateLimits = typeof RateLimitPlan.Type
+
+/**
+ * What becomes of message batches, and of the requests for them.
+ *
+ * **Details**
+ *
+ * - `processingTime` [0]: how long a batch is in progress. One that is canceled before ends 50 milliseconds later, with the part
+ *   of its requests canceled that was not yet due.
+ * - `outcomes`: what becomes of requests; the first entry that fits counts, and without one the request succeeds. An entry has
+ *   an `outcome` (`succeeded`, `errored`, `canceled` or `expired`) and says for which requests: those whose `custom_id` matches
+ *   the regular expression `customId`, a `share` of all (those of the entries add up to 1 at most), and only the first
+ *   `times` that a `custom_id` is submitted to this server. It may have an `error` [`api_error`], or the `text`, `stopReason` and
+ *   `stopDetails` of a message. A request that the API would refuse is `errored` whatever the plan says.
+ * - `seed`: other seeds choose other requests for the shares.
+ * - `results`: what goes wrong with the downloads of results, one entry each. `how` is what happens after so many `afterLines`
+ *   or `afterBytes` [half of the lines]: the body may `end` as if it were whole, the connection `reset` or `close`, or nothing
+ *   more may come (`stall`). `edits` insert or replace whole lines, counted from 1.
+ * - `steps`: for each of `create`, `list`, `retrieve`, `cancel`, `delete` and `results`, what is done with its requests, in
+ *   order. A step of kind `message` does what was asked and answers with the step's `delay`, `bodyDelay`, `headers` and
+ *   `interrupt`, so that a batch can be made and its answer lost; steps of other kinds do nothing else than they say.
+ * - `archived` [false]: whether batches that have ended are past their 29 days, with their results gone.
+ *
+ * **Example** (Expiring one request in a hundred, and cutting the results)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultPlan from "@effect-claude/testing/FaultPlan"
+ *
+ * const plan = FaultPlan.make({
+ *   batches: {
+ *     processingTime: "1 second",
+ *     outcomes: [{ outcome: "expired", share: 0.01 }],
+ *     results: [{ how: "end", afterLines: 10 }]
+ *   }
+ * })
+ *
+ * assert.strictEqual(plan.batches?.outcomes?.length, 1)
+ * ```
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Batches = typeof BatchPlan.Type
 
 /**
  * States a plan as JSON has it, or with any `Duration.Input` where a time goes.

@@ -10,6 +10,9 @@ import type { CallEvent } from "../ClaudeEvents.ts"
 import type { CallOptions, MessageRequest } from "../ClaudeService.ts"
 import type { MessageEvent } from "../MessageEvents.ts"
 import type { Meter } from "./telemetry/Meter.ts"
+import type { Book } from "./usage/Book.ts"
+import type { BudgetMeter } from "./usage/BudgetMeter.ts"
+import type { CallUsage } from "./usage/CallUsage.ts"
 
 /**
  * The last failure of an attempt within a call. A deadline layer opens the record and tells it in its own error; the layer
@@ -63,6 +66,43 @@ export type AttemptListener = (fiber: Fiber.Fiber<unknown, unknown>, error: Clau
 
 export const CurrentAttemptListener = Context.Reference<AttemptListener | undefined>(
   "@effect-claude/client/internal/CurrentAttemptListener",
+  { defaultValue: () => undefined }
+)
+
+/**
+ * What is around an attempt that counts what it uses: a call of a usage ledger, or a region with budgets or a ledger of its own.
+ * Applied where an attempt begins, around everything else of it: what a budget does not allow is no attempt.
+ */
+export interface UsageScope {
+  readonly effect: (
+    fiber: Fiber.Fiber<unknown, unknown>,
+    request: MessageRequest,
+    effect: Effect.Effect<Message, ClaudeError>
+  ) => Effect.Effect<Message, ClaudeError>
+  readonly stream: (
+    fiber: Fiber.Fiber<unknown, unknown>,
+    request: MessageRequest,
+    stream: Stream.Stream<MessageEvent, ClaudeError>
+  ) => Stream.Stream<MessageEvent, ClaudeError>
+  /** What the hedging says of an attempt before it interrupts it: that another one has settled the call. */
+  readonly hedgeLost: (model: string, attempt: number, hedge: number) => void
+  /**
+   * What asks for more of an answer says before it does: that the next attempt continues what the last one brought, which is
+   * kept, or makes the answer anew, so that nothing is.
+   */
+  readonly goesOn: (how: "continue" | "restart") => void
+  /** The call that this is in, if it is in one. */
+  readonly call: CallUsage | undefined
+  /** The budgets that attempts in here draw on, those around included. */
+  readonly budgets: ReadonlyArray<BudgetMeter>
+  /** The ledgers of regions that no call has taken up yet. */
+  readonly books: ReadonlyArray<Book>
+  /** The key that a region has set. */
+  readonly key: string | undefined
+}
+
+export const CurrentUsageScope = Context.Reference<UsageScope | undefined>(
+  "@effect-claude/client/internal/CurrentUsageScope",
   { defaultValue: () => undefined }
 )
 

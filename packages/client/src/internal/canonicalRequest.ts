@@ -20,7 +20,10 @@ const byName = ([one]: readonly [string, unknown], [other]: readonly [string, un
 const sorted = (_key: string, value: unknown): unknown =>
   Predicate.isObject(value) && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).sort(byName)) : value
 
-const relevantHeaders = (headers: Readonly<Record<string, string>>): ReadonlyArray<readonly [string, string]> =>
+/** A value as JSON with the names of each object in order: the same text for what says the same, as long as the usual one. */
+export const canonicalJson = (value: unknown): string => JSON.stringify(value, sorted)
+
+export const relevantHeaders = (headers: Readonly<Record<string, string>>): ReadonlyArray<readonly [string, string]> =>
   Object.entries(headers)
     .map(([name, value]) => [name.toLowerCase(), value] as const)
     .filter(([name, value]) => value !== undefined && !irrelevantHeaders.has(name))
@@ -38,7 +41,7 @@ export const canonicalRequest = (
   ignore: ReadonlyArray<string> = []
 ): string => {
   const fields = Object.entries(request).filter(([name]) => !irrelevantFields.has(name) && !ignore.includes(name))
-  return JSON.stringify([Object.fromEntries(fields), relevantHeaders(headers)], sorted)
+  return canonicalJson([Object.fromEntries(fields), relevantHeaders(headers)])
 }
 
 const isGiven = (value: unknown): boolean => value !== undefined && value !== null

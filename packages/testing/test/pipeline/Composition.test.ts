@@ -53,11 +53,13 @@ describe("the order of a pipeline", () => {
         completeAnswers: {},
         hedge: {},
         fallback: { models: ["claude-haiku-5-5"], answer: () => "busy" },
-        streamRecovery: {}
+        streamRecovery: {},
+        usage: {}
       }))
       assert.deepStrictEqual(yield* names(layer), [
         "alerts",
         "telemetry",
+        "usage",
         "fallback",
         "cache",
         "deadline",

@@ -4,9 +4,12 @@ import * as Stream from "effect/Stream"
 import type { ClaudeError } from "../../ClaudeError.ts"
 import type { CallOptions, ClaudeServiceShape, MessageRequest } from "../../ClaudeService.ts"
 import type { MessageEvent } from "../../MessageEvents.ts"
-import { RejectionsFallThrough } from "../callContext.ts"
+import { CurrentUsageScope, RejectionsFallThrough } from "../callContext.ts"
 import { Answer, type Settings } from "./Answer.ts"
 import { Splice } from "./Splice.ts"
+
+/** Tells whoever counts what is used that the next request adds to what the last one brought. */
+const tellContinued = Effect.map(CurrentUsageScope, (scope) => scope?.goesOn("continue"))
 
 /** Asks for a message, goes on while it pauses, and fails if it is not whole. */
 export const createWhole = (
@@ -25,7 +28,7 @@ export const createWhole = (
         case "Short":
           return Effect.fail(outcome.error)
         case "Paused":
-          return inner.createMessage(outcome.request, call).pipe(
+          return Effect.andThen(tellContinued, inner.createMessage(outcome.request, call)).pipe(
             // Another target would begin from the start: what the turns so far brought is worth the wait.
             Effect.provideService(RejectionsFallThrough, false),
             Effect.mapError(answer.failure),
@@ -57,7 +60,7 @@ export const streamWhole = (
               return Stream.fail(outcome.error)
             case "Paused":
               return take(
-                inner.streamMessage(outcome.request, call).pipe(
+                Stream.unwrap(Effect.as(tellContinued, inner.streamMessage(outcome.request, call))).pipe(
                   Stream.provideService(RejectionsFallThrough, false),
                   Stream.mapError(splice.failure)
                 )

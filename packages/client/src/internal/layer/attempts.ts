@@ -1,12 +1,19 @@
+import type { Message } from "@anthropic-ai/sdk/resources/messages/messages"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { ClaudeError } from "../../ClaudeError.ts"
-import type { ClaudeServiceShape } from "../../ClaudeService.ts"
+import type { ClaudeServiceShape, MessageRequest, Policy } from "../../ClaudeService.ts"
 import type { MessageEvent } from "../../MessageEvents.ts"
-import { type AttemptListener, CurrentAttemptListener, CurrentAttemptObserver, LastFailure } from "../callContext.ts"
+import {
+  type AttemptListener,
+  CurrentAttemptListener,
+  CurrentAttemptObserver,
+  CurrentUsageScope,
+  LastFailure
+} from "../callContext.ts"
 
 /** Policies that are part of the attempt: what is sent, and how long it may take. */
 const partsOfAttempt = new Set(["attemptTimeout", "serverFallbacks", "fallbackCredit"])
@@ -39,35 +46,65 @@ const tell = (
   return undefined
 }
 
+type AnyFiber = Fiber.Fiber<unknown, unknown>
+
+const watchedBy = <A>(
+  fiber: AnyFiber,
+  model: string,
+  effect: Effect.Effect<A, ClaudeError>
+): Effect.Effect<A, ClaudeError> => {
+  const observer = fiber.getRef(CurrentAttemptObserver)
+  const listener = fiber.getRef(CurrentAttemptListener)
+  const told = listener === undefined
+    ? effect
+    : Effect.onExitPrimitive(effect, (exit) => tell(fiber, listener, exit))
+  return observer === undefined ? told : observer.effect(fiber, model, told)
+}
+
 const watchEffect = <A>(model: string, effect: Effect.Effect<A, ClaudeError>): Effect.Effect<A, ClaudeError> =>
+  Effect.withFiber((fiber) => watchedBy(fiber, model, effect))
+
+/** Around all else stands who counts what is used: an attempt that a budget does not allow is none. */
+const watchMessage = (request: MessageRequest, effect: Effect.Effect<Message, ClaudeError>) =>
   Effect.withFiber((fiber) => {
-    const observer = fiber.getRef(CurrentAttemptObserver)
-    const listener = fiber.getRef(CurrentAttemptListener)
-    const told = listener === undefined
-      ? effect
-      : Effect.onExitPrimitive(effect, (exit) => tell(fiber, listener, exit))
-    return observer === undefined ? told : observer.effect(fiber, model, told)
+    const scope = fiber.getRef(CurrentUsageScope)
+    return scope === undefined
+      ? watchedBy(fiber, request.model, effect)
+      : scope.effect(fiber, request, watchEffect(request.model, effect))
   })
 
-const watchStream = (
-  model: string,
-  stream: Stream.Stream<MessageEvent, ClaudeError>
-): Stream.Stream<MessageEvent, ClaudeError> =>
-  Stream.unwrap(Effect.withFiber((fiber) => {
-    const observer = fiber.getRef(CurrentAttemptObserver)
-    const listener = fiber.getRef(CurrentAttemptListener)
-    const told = listener === undefined
-      ? stream
-      : Stream.onExit(stream, (exit) => Effect.sync(() => tell(fiber, listener, exit)))
-    return Effect.succeed(observer === undefined ? told : observer.stream(fiber, model, told))
+type EventStream = Stream.Stream<MessageEvent, ClaudeError>
+
+const streamWatchedBy = (fiber: AnyFiber, model: string, stream: EventStream): EventStream => {
+  const observer = fiber.getRef(CurrentAttemptObserver)
+  const listener = fiber.getRef(CurrentAttemptListener)
+  const told = listener === undefined
+    ? stream
+    : Stream.onExit(stream, (exit) => Effect.sync(() => tell(fiber, listener, exit)))
+  return observer === undefined ? told : observer.stream(fiber, model, told)
+}
+
+const watchStream = (request: MessageRequest, stream: EventStream): EventStream => {
+  const watched = (fiber: AnyFiber) => Effect.succeed(streamWatchedBy(fiber, request.model, stream))
+  return Stream.unwrap(Effect.withFiber((fiber) => {
+    const scope = fiber.getRef(CurrentUsageScope)
+    return scope === undefined
+      ? watched(fiber)
+      : Effect.succeed(scope.stream(fiber, request, Stream.unwrap(Effect.withFiber(watched))))
   }))
+}
 
 const watched = (inner: ClaudeServiceShape): ClaudeServiceShape => ({
   ...inner,
-  createMessage: (request, call) => watchEffect(request.model, inner.createMessage(request, call)),
+  createMessage: (request, call) => watchMessage(request, inner.createMessage(request, call)),
+  // Counting tokens is free.
   countTokens: (request, call) => watchEffect(request.model, inner.countTokens(request, call)),
-  streamMessage: (request, call) => watchStream(request.model, inner.streamMessage(request, call))
+  streamMessage: (request, call) => watchStream(request, inner.streamMessage(request, call))
 })
+
+/** Whether the attempts of a service with these policies around it are seen by anybody. */
+export const marksAttempts = (policies: ReadonlyArray<Policy>): boolean =>
+  policies.some(({ name }) => !partsOfAttempt.has(name))
 
 const recorded = (inner: ClaudeServiceShape): ClaudeServiceShape => ({
   ...inner,

@@ -50,7 +50,8 @@ const combinatorOf: Readonly<Record<string, string>> = {
   retryBudget: "withRetryBudget",
   serverFallbacks: "withServerFallbacks",
   streamRecovery: "withStreamRecovery",
-  telemetry: "withTelemetry"
+  telemetry: "withTelemetry",
+  usage: "withUsageLedger"
 }
 
 const shown = (policy: Policy): string => combinatorOf[policy.name] ?? policy.name
@@ -126,6 +127,14 @@ const rules: ReadonlyArray<Rule> = [
     "cache",
     "cache",
     `the outer one would never keep what the inner one answers; keep one of the two "capacity"s`
+  ),
+  ...["retry", "hedge", "streamRecovery", "completeAnswers"].map((requests) =>
+    never(
+      requests,
+      "usage",
+      `the ledger would take each request of a call for a call of its own, and a "budget" for a call would not cover them together; `
+        + `put withUsageLedger after it`
+    )
   ),
   never(
     "retry",

@@ -1,6 +1,7 @@
 import type { Hedge } from "@effect-claude/resilience/Hedge"
 import type { RetryBudget } from "@effect-claude/resilience/RetryBudget"
 import type { ClaudeServiceShape } from "../../ClaudeService.ts"
+import type { UsageLedgerShape } from "../../UsageLedger.ts"
 import type { AnswerCache } from "./cache.ts"
 import type { ClaudeCircuitBreaker } from "./circuitBreaker.ts"
 import type { ClaudeConcurrency } from "./concurrency.ts"
@@ -19,9 +20,10 @@ export interface Controls {
   readonly hedge?: Hedge
   readonly rateLimiter?: ClaudeRateLimiter
   readonly retryBudget?: RetryBudget
+  readonly usage?: UsageLedgerShape
 }
 
-const names = ["cache", "circuitBreaker", "concurrency", "hedge", "rateLimiter", "retryBudget"]
+const names = ["cache", "circuitBreaker", "concurrency", "hedge", "rateLimiter", "retryBudget", "usage"]
 
 /** The controls of the policies around a service; of two of a kind, the outer one. */
 export const controlsOf = ({ policies = [] }: ClaudeServiceShape): Controls => {

@@ -1,12 +1,18 @@
 import type { Usage } from "@anthropic-ai/sdk/resources/messages/messages"
+import { CurrentAttempt } from "@effect-claude/resilience/Attempt"
 import * as Hedge from "@effect-claude/resilience/Hedge"
 import * as OptionCheck from "@effect-claude/resilience/OptionCheck"
 import type * as RetryBudget from "@effect-claude/resilience/RetryBudget"
+import * as Verdict from "@effect-claude/resilience/Verdict"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import { constVoid } from "effect/Function"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
+import type { ClaudeError } from "../../ClaudeError.ts"
 import type { MessageRequest } from "../../ClaudeService.ts"
 import { isContent, isPing, type MessageEvent } from "../../MessageEvents.ts"
+import { CurrentUsageScope } from "../callContext.ts"
 import { estimateInput } from "../estimateInput.ts"
 import { type PolicyLayer, stateful } from "./PolicyLayer.ts"
 
@@ -58,6 +64,23 @@ export const isHedgeable = (request: MessageRequest): boolean =>
 
 const owner = "ClaudeLayer.withHedge"
 
+const rejected = Verdict.retry("rejected")
+
+/**
+ * What a failure means for the attempts beside it. A circuit that was opened by hand, and a budget of usage, turn this one away
+ * before it is sent and say nothing of those that were.
+ */
+const classify = (error: ClaudeError): Verdict.Verdict =>
+  error._tag === "CircuitOpenError" || error._tag === "UsageBudgetExceededError" ? rejected : error.verdict
+
+/** Tells whoever counts what is used of an attempt that is about to be cancelled. */
+const tellLost = (fiber: Fiber.Fiber<unknown, unknown>, model: string): (hedge: number) => void => {
+  const scope = fiber.getRef(CurrentUsageScope)
+  if (scope === undefined) return constVoid
+  const attempt = fiber.getRef(CurrentAttempt)
+  return (hedge) => scope.hedgeLost(model, attempt, hedge)
+}
+
 const isQuantile = (delay: Hedge.Options["delay"]): delay is Hedge.QuantileOptions =>
   Predicate.hasProperty(delay, "quantile")
 
@@ -83,19 +106,36 @@ export const hedge = (options: HedgeOptions): PolicyLayer => {
     wrap: (inner, { hedge, hedgeStream }) => ({
       createMessage: (request, call) => {
         const answer = inner.createMessage(request, call)
-        const hedged = hedge(answer, { key: `message ${request.model}`, onLoser: () => usageOf(request, []) })
-        return Effect.suspend(() => hedgeWhen(request) ? hedged : answer)
+        return Effect.withFiber((fiber) => {
+          if (!hedgeWhen(request)) return answer
+          const lost = tellLost(fiber, request.model)
+          return hedge(answer, {
+            key: `message ${request.model}`,
+            classify,
+            onLoser: ({ hedge }) => {
+              lost(hedge)
+              return usageOf(request, [])
+            }
+          })
+        })
       },
       countTokens: inner.countTokens,
       streamMessage: (request, call) => {
         const events = inner.streamMessage(request, call)
-        const hedged = hedgeStream(events, {
-          key: `stream ${request.model}`,
-          isEvent: isContent,
-          isTransparent: isPing,
-          onLoser: ({ elements }) => usageOf(request, elements)
-        })
-        return Stream.suspend(() => hedgeWhen(request) ? hedged : events)
+        return Stream.unwrap(Effect.withFiber((fiber) => {
+          if (!hedgeWhen(request)) return Effect.succeed(events)
+          const lost = tellLost(fiber, request.model)
+          return Effect.succeed(hedgeStream(events, {
+            key: `stream ${request.model}`,
+            isEvent: isContent,
+            isTransparent: isPing,
+            classify,
+            onLoser: ({ elements, hedge }) => {
+              lost(hedge)
+              return usageOf(request, elements)
+            }
+          }))
+        }))
       }
     })
   })

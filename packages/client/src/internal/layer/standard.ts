@@ -21,6 +21,7 @@ import { retry } from "./retry.ts"
 import { retryBudget, type RetryBudgetOptions } from "./retryBudget.ts"
 import { streamRecovery, type StreamRecoveryOptions } from "./streamRecovery.ts"
 import { telemetry, type TelemetryOptions } from "./telemetry.ts"
+import { usage, type UsageLedgerOptions } from "./usage.ts"
 
 /**
  * The parts of the standard pipeline. What is left out is as `standard` describes it; `false` leaves a part out.
@@ -41,6 +42,7 @@ export interface StandardOptions<out E = never, out R = never> {
   readonly streamRecovery?: StreamRecoveryOptions | false | undefined
   readonly deadline?: Duration.Input | false | undefined
   readonly cache?: CacheOptions<E, R> | false | undefined
+  readonly usage?: UsageLedgerOptions | false | undefined
   readonly telemetry?: TelemetryOptions | false | undefined
   readonly alerts?: AlertsOptions<E, R> | false | undefined
 }
@@ -139,6 +141,7 @@ const allParts = <E, R>(options: StandardOptions<E, R>): ReadonlyArray<PolicyLay
   const hasChain = targets !== undefined && (holdsSenders(targets) || targets.answer === undefined)
   const recovery = ifAsked(options.streamRecovery)
   const answers = ifAsked(options.cache)
+  const ledger = ifAsked(options.usage)
   const watch = unlessOff(options.telemetry, {})
   const alarms = ifAsked(options.alerts)
 
@@ -160,6 +163,7 @@ const allParts = <E, R>(options: StandardOptions<E, R>): ReadonlyArray<PolicyLay
     targets?.answer && (Duration.isFinite(total) || !hasChain)
       ? fallbackOf({ answer: targets.answer, shouldFallback: targets.shouldFallback })
       : undefined,
+    ledger && usage(ledger),
     watch && telemetry(watch),
     alarms && alerts(alarms)
   ]

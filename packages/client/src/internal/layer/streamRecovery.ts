@@ -12,7 +12,7 @@ import type { ClaudeError, PartialAnswer } from "../../ClaudeError.ts"
 import * as ClaudeSchedule from "../../ClaudeSchedule.ts"
 import type { CallOptions, ClaudeServiceShape, MessageRequest } from "../../ClaudeService.ts"
 import { isContent, isPing, type MessageEvent } from "../../MessageEvents.ts"
-import { RejectionsFallThrough } from "../callContext.ts"
+import { CurrentUsageScope, RejectionsFallThrough } from "../callContext.ts"
 import { withPartial } from "../errorCopy.ts"
 import { continuationOf, hasOutputFormat, takesPrefill, type Way } from "../stream/continuation.ts"
 import { type Beginning, JoinedAnswer } from "../stream/JoinedAnswer.ts"
@@ -188,6 +188,7 @@ export const streamRecovery = (given: StreamRecoveryOptions): PolicyLayer => {
     request: MessageRequest
   ): Stream.Stream<MessageEvent, ClaudeError> => {
     const answer = new JoinedAnswer(request.model)
+    const ledger = fiber.getRef(CurrentUsageScope)
     let recovery: Recovery | undefined
     // Whoever wrote last is asked first.
     let writers: ReadonlyArray<string> = [request.model, ...models.filter((model) => model !== request.model)]
@@ -243,7 +244,10 @@ export const streamRecovery = (given: StreamRecoveryOptions): PolicyLayer => {
         return Effect.succeed(recovery.next(error) ? ask(recovery, error) : surfaced(error, "schedule"))
       }
       const end = answer.missingEnd
-      if (end !== undefined) return Effect.succeed({ _tag: "End", events: end })
+      if (end !== undefined) {
+        ledger?.goesOn("continue")
+        return Effect.succeed({ _tag: "End", events: end })
+      }
       const part = answer.partCount
       const writer = recovery?.model
       if (writer !== undefined) writers = writers.slice(writers.indexOf(writer))
@@ -252,6 +256,7 @@ export const streamRecovery = (given: StreamRecoveryOptions): PolicyLayer => {
       const plan = planFor(broken, options)
       if (plan._tag === "Surface") return Effect.succeed(surfaced(error, plan.reason))
       recovery = new Recovery(broken, plan, writers)
+      ledger?.goesOn(recovery.mode)
       return again(error, recovery)
     }
 

@@ -51,6 +51,21 @@ export class StreamUsage {
 const notConnected =
   /^(ECONNREFUSED|ENOTFOUND|EAI_|UND_ERR_CONNECT_TIMEOUT|EHOSTUNREACH|ENETUNREACH|ERR_TLS_|ERR_SSL_|CERT_)/
 
+/** Whether a request that failed so never left: no connection was made for it, or something here held it back. */
+export const wasNeverSent = (error: ClaudeError): boolean => {
+  switch (error._tag) {
+    case "CircuitOpenError":
+    case "RateLimitedLocallyError":
+    case "ConcurrencyLimitError":
+    case "UsageBudgetExceededError":
+      return true
+    case "ConnectionError":
+      return error.code !== undefined && notConnected.test(error.code)
+    default:
+      return false
+  }
+}
+
 /**
  * What a call has used that failed, of what was reserved for it: nothing if it was not sent or was refused, else its
  * request and its input, and of its output what had arrived.
@@ -58,20 +73,10 @@ const notConnected =
 export const usedByFailure = (error: ClaudeError, reserved: TokenCosts): RateLimiter.Costs<Dimension> => {
   const seen = countedUsage(property(error.partial?.message, "usage"))
   if (seen !== undefined) return { requests: 1, inputTokens: seen.input, outputTokens: seen.output }
-  switch (error._tag) {
-    case "CircuitOpenError":
-    case "RateLimitedLocallyError":
-    case "ConcurrencyLimitError":
-      return {}
-    case "ConnectionError":
-      return error.code !== undefined && notConnected.test(error.code)
-        ? {}
-        : { requests: 1, inputTokens: reserved.input }
-    default:
-      if (!isApiError(error)) return { requests: 1, inputTokens: reserved.input }
-      // Whether an error of the server's own counts as a request is not documented; to assume so costs little.
-      return error.status !== undefined && error.status >= 500 && error.status !== 529 ? { requests: 1 } : {}
-  }
+  if (wasNeverSent(error)) return {}
+  if (!isApiError(error)) return { requests: 1, inputTokens: reserved.input }
+  // Whether an error of the server's own counts as a request is not documented; to assume so costs little.
+  return error.status !== undefined && error.status >= 500 && error.status !== 529 ? { requests: 1 } : {}
 }
 
 const report = (bucket: Bucket | undefined, now: number): RateLimiter.Report | undefined =>

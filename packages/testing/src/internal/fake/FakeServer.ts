@@ -6,14 +6,15 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { createServer, IncomingMessage, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
-import { admitRequest } from "./Admission.ts"
+import { admitRequest, Admitted } from "./Admission.ts"
+import { BatchApi, batchRoute, BatchRun, maxBatchBytes } from "./batch/BatchApi.ts"
 import { Exchange } from "./Exchange.ts"
+import type { Plan } from "./PlanSchema.ts"
 import { RateLimitSet } from "./RateLimits.ts"
 import { checkRequest, isRecord, maxBodyBytes, route } from "./RequestCheck.ts"
 import { recordedHeaders, type RequestEntry, RequestLog } from "./RequestLog.ts"
 import { type AnswerContext, answerRefusal, answerStep } from "./StepAnswer.ts"
 import { healthy, StepQueue } from "./StepQueue.ts"
-import type { Plan } from "./StepSchema.ts"
 
 type FaultPlan = typeof Plan.Type
 
@@ -24,6 +25,7 @@ export const make = Effect.fnUntraced(function*(options: { readonly port: number
   const log = new RequestLog()
   const connections = new Set<Socket>()
   const exchanges = new Set<Exchange>()
+  const batches = new BatchApi()
   let run = startRun(options.plan)
   let closing = false
 
@@ -49,9 +51,18 @@ export const make = Effect.fnUntraced(function*(options: { readonly port: number
       exchanges.delete(exchange)
       log.add(entry)
     })
-    const { bytes, size } = yield* exchange.readBody(maxBodyBytes)
+    const batchRequest = batchRoute(entry.method, entry.path)
+    const { bytes, size } = yield* exchange.readBody(batchRequest === undefined ? maxBodyBytes : maxBatchBytes)
     const parsed = parseBody(bytes)
-    entry.body = parsed.body
+    entry.body = size > maxBodyBytes ? undefined : parsed.body
+    if (batchRequest !== undefined) {
+      log.add(entry)
+      const query = new URL(request.url ?? "", "http://localhost").searchParams
+      const received = { ...batchRequest, headers: request.headers, query, bodyBytes: size, body: parsed.body }
+      const admitted = new Admitted(run.rateLimits.of(undefined), 0)
+      const checked = { status: 404, error: { type: "not_found_error" } }
+      return yield* batches.answer(received, run.batches, { exchange, admitted, checked, serving: run.serving })
+    }
     const endpoint = route(entry.method, entry.path)
     const checked = typeof endpoint === "string"
       ? checkRequest(endpoint, { headers: request.headers, bodyBytes: size, ...parsed })
@@ -120,6 +131,7 @@ const startRun = (plan: FaultPlan) => ({
   startedAt: performance.now(),
   queue: new StepQueue(plan),
   rateLimits: new RateLimitSet(plan.rateLimits, Date.now()),
+  batches: new BatchRun(plan.batches),
   serving: new Map<(typeof healthy), number>()
 })
 

@@ -2,7 +2,8 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
-import { Plan, Step } from "./StepSchema.ts"
+import { Plan } from "./PlanSchema.ts"
+import { Step } from "./StepSchema.ts"
 
 const strict: SchemaAST.ParseOptions = { onExcessProperty: "error", errors: "all", reportInput: true }
 

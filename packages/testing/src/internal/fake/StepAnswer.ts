@@ -75,10 +75,10 @@ const answerMessageStep = (step: typeof MessageStep.Type, context: AnswerContext
 // What is read from the cache does not count towards the limit.
 const inputUsed = ({ usage }: AnswerMessage): number => usage.input_tokens + (usage.cache_creation_input_tokens ?? 0)
 
-const answerJson = (
+export const answerJson = (
   step: typeof MessageStep.Type,
   context: AnswerContext,
-  body: AnswerMessage | { readonly input_tokens: number }
+  body: object
 ): Effect.Effect<void> =>
   sendBody(context.exchange, {
     status: 200,
@@ -89,7 +89,7 @@ const answerJson = (
     interrupt: step.interrupt?.how === "error" ? undefined : step.interrupt
   })
 
-const answerError = (
+export const answerError = (
   context: AnswerContext,
   status: number,
   error: PlannedError,
@@ -152,7 +152,7 @@ const answerWithinCapacity = (step: typeof CapacityStep.Type, context: AnswerCon
     )
   })
 
-const apiHeaders = (
+export const apiHeaders = (
   { admitted, exchange }: AnswerContext,
   planned: PlannedHeaders,
   exhausted?: LimitName

@@ -1,5 +1,6 @@
 import * as Duration from "effect/Duration"
-import type { Plan, Step } from "./StepSchema.ts"
+import type { Plan } from "./PlanSchema.ts"
+import type { Step } from "./StepSchema.ts"
 
 type FaultPlan = typeof Plan.Type
 type FaultStep = typeof Step.Type

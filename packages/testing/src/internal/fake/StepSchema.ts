@@ -3,7 +3,7 @@ import * as Schema from "effect/Schema"
 import { PlannedBlock } from "./ContentSchema.ts"
 import { isPlanned, isToolUse } from "./MessageContent.ts"
 import { Count, Positive, Time } from "./PlanValues.ts"
-import { limitNames, RateLimitPlan } from "./RateLimitSchema.ts"
+import { limitNames } from "./RateLimitSchema.ts"
 import { eventCount } from "./StreamEvents.ts"
 
 const status = (minimum: number) =>
@@ -198,34 +198,3 @@ export const CapacityStep = Schema.Struct({
 })
 
 export const Step = Schema.Union([MessageStep, ErrorStep, ResponseStep, DisconnectStep, CapacityStep])
-
-const Lasting = (reason: string) =>
-  Step.check(
-    Schema.makeFilter((step) =>
-      step.times === undefined ? undefined : { path: ["times"], issue: `Expected no times: ${reason}` }
-    )
-  )
-
-const Outage = Schema.Struct({
-  from: Time,
-  to: Schema.optional(Time),
-  step: Lasting("an outage lasts until its end")
-}).check(
-  Schema.makeFilter(({ from, to }) =>
-    to === undefined || Duration.isGreaterThan(to, from)
-      ? undefined
-      : { path: ["to"], issue: "Expected a time later than from" }
-  )
-)
-
-const queue = {
-  steps: Schema.optional(Schema.Array(Step)),
-  after: Schema.optional(Lasting("the step after the others repeats for ever")),
-  outages: Schema.optional(Schema.Array(Outage))
-}
-
-export const Plan = Schema.Struct({
-  ...queue,
-  models: Schema.optional(Schema.Record(Schema.String, Schema.Struct(queue))),
-  rateLimits: Schema.optional(RateLimitPlan)
-})
