@@ -1,28 +1,23 @@
 import * as Retry from "@effect-claude/resilience/Retry"
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Schedule from "effect/Schedule"
+import type * as Schedule from "effect/Schedule"
 import type { ClaudeError } from "../../ClaudeError.ts"
 import { isContent, isPing } from "../../MessageEvents.ts"
 import { RejectionsFallThrough } from "../callContext.ts"
+import { stoppedBy } from "../stoppedBy.ts"
 import { type PolicyLayer, stateless } from "./PolicyLayer.ts"
 import { guarded } from "./retryBudget.ts"
 
 const isFinal = ({ verdict }: ClaudeError, rejectionsFallThrough: boolean): boolean =>
   verdict._tag === "Stop" || (rejectionsFallThrough && verdict.kind === "rejected")
 
-/**
- * The schedule, ended by a `Stop` before its own step, so that not even its `tap` sees a retry that must not be; and by a
- * rejection that somebody further out would rather have than wait for.
- */
+/** A rejection is final if somebody further out would rather have it than wait for it. */
 const whileRetryable = <Output>(
   schedule: Schedule.Schedule<Output, ClaudeError>
 ): Schedule.Schedule<Output | undefined, ClaudeError> =>
-  Schedule.fromStep(
-    Effect.flatMap(RejectionsFallThrough, (rejectionsFallThrough) =>
-      Effect.map(Schedule.toStep(schedule), (step) =>
-      (now: number, error: ClaudeError) =>
-        isFinal(error, rejectionsFallThrough) ? Cause.done(undefined) : step(now, error)))
+  stoppedBy(
+    schedule,
+    Effect.map(RejectionsFallThrough, (fallThrough) => (error: ClaudeError) => isFinal(error, fallThrough))
   )
 
 /** What a policy retries by that was given this schedule: never after a `Stop`, and paid for from the budget around it. */
