@@ -45,9 +45,9 @@ describe("unhandled rejections of hedge losers", () => {
         signal.addEventListener("abort", () => reject(new Error("aborted")))
       })
     ),
-    "a promise that rejects after it was given up": Effect.promise(() =>
+    "a promise that rejects after it was given up": Effect.promise((signal) =>
       new Promise<string>((_, reject) => {
-        setTimeout(() => reject(new Error("too late")), 5)
+        signal.addEventListener("abort", () => setTimeout(() => reject(new Error("too late")), 5))
       })
     ),
     "a finalizer that dies": Effect.ensuring(Effect.never, Effect.die("broken finalizer")),

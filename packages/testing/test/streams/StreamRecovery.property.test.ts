@@ -81,6 +81,8 @@ describe("continue: the text is that of an uninterrupted stream", () => {
               assert.strictEqual(exit._tag, "Success", at)
               checkWellFormed(events)
               assert.strictEqual(messageOf(events).partial().text, written, at)
+              // Nothing that was shown is ever taken back.
+              assert.lengthOf(events.filter(MessageEvents.isRestart), 0, at)
             }
           }
         }))

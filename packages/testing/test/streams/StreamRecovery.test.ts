@@ -172,6 +172,25 @@ describe("what is asked for", () => {
       assert.deepStrictEqual(events.filter(MessageEvents.isRestart).map(({ from }) => from), [2])
     }))
 
+  it.effect("all of it again where nothing but white space was shown, which then does not come twice", () =>
+    Effect.gen(function*() {
+      const written = "\n\n  It was late."
+      for (const more of [{}, { output_config: { format: { type: "json_schema", schema: {} } as const } }]) {
+        for (const cut of [2, 3, 4, 5]) {
+          const { error, events, requests } = yield* run(
+            { content: [ModelService.text(written)], cuts: [cut], pieceOf: () => 1 },
+            recovery(),
+            requestTo(asks, more)
+          )
+          assert.isUndefined(error)
+          checkWellFormed(events)
+          assert.deepStrictEqual(requests[1], requests[0])
+          assert.lengthOf(events.filter(MessageEvents.isRestart), 0)
+          assert.strictEqual(yield* Stream.mkString(MessageEvents.text(Stream.fromIterable(events))), written)
+        }
+      }
+    }))
+
   it.effect("all of it again where nothing but a thought was shown", () =>
     Effect.gen(function*() {
       const content = [ModelService.thinking("Hm, let me see what there is"), ...told]

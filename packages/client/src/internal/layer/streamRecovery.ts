@@ -115,7 +115,7 @@ const planFor = ({ error, partial, part, request }: BrokenStream, { maxRecoverie
   const kept = asked === "continue" ? keptOf(partial) : undefined
   // The API has run these, and what they did would be done again.
   if (kept === undefined) return finished.some(isServerTool) ? surface("tools") : { _tag: "Restart" }
-  return hasOutputFormat(request) ? surface("request") : { _tag: "Continue", kept }
+  return hasOutputFormat(request) && kept.blocks.length > 0 ? surface("request") : { _tag: "Continue", kept }
 }
 
 /** Turns of one recovery: whom to ask for the next part, and how. */

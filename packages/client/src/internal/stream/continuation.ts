@@ -70,6 +70,7 @@ export const continuationOf = (
   kept: Kept,
   way: Way
 ): MessageRequest => {
+  if (kept.blocks.length === 0) return request
   const { before, content } = turnOf(request.messages, kept.blocks)
   const prefilled: Array<MessageParam> = [...before, { role: "assistant", content: content as Array<ContentBlock> }]
   const asked: Array<MessageParam> = [...prefilled, { role: "user", content: instruction(kept.text) }]

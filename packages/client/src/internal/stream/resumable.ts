@@ -78,7 +78,10 @@ export const shownText = (partial: PartialAnswer): string => isRefused(partial) 
 
 /** What of an answer that broke off stays, and what of that is sent back. */
 export interface Kept {
-  /** What is sent: text at the end has no white space behind it, which the API does not take. */
+  /**
+   * What is sent: text at the end has no white space behind it, which the API does not take. Empty if all that was shown is white
+   * space, so that the whole answer is asked for again.
+   */
   readonly blocks: ReadonlyArray<ContentBlock>
   /** How many blocks stay with the consumer, from the first one on. */
   readonly count: number
@@ -116,8 +119,11 @@ export const keptOf = (partial: PartialAnswer): Kept | undefined => {
   const look = lookAt(partial, count)
   const blocks = look.blocks.flatMap(resumed(look))
   const last = blocks.at(-1)
-  if (last === undefined || blocks.every(isThinking)) return undefined
   const open = look.isOpen(count - 1) ? count - 1 : undefined
+  if (last === undefined && count > 0 && look.blocks.every(isBlankText)) {
+    return { blocks, count, open, text: "", tail: textBehind(look, () => false) }
+  }
+  if (last === undefined || blocks.every(isThinking)) return undefined
   if (!isText(last)) return { blocks, count, open, text: "", tail: textBehind(look, isToolResult) }
   const sent = wholeCharacters(last.text).trimEnd()
   const written = textBehind(look, (block) => !isText(block))
