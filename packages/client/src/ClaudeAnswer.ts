@@ -333,6 +333,8 @@ export const assistantTurn = (message: Message): MessageParam => ({
  * - On Anthropic's own API only; not on other clouds, and not in batches.
  * - An overload or a rate limit is no refusal: those are for `ClaudeLayer.withFallback`.
  * - Betas that the client sends by itself (`defaultHeaders`) are replaced by those of the call.
+ * - A model that has no classifiers answers to a list with a 400, and to `"default"` as ever. `ClaudeLayer.withFallback` and
+ *   {@link redeem} leave a list behind where they ask another model.
  *
  * **Example** (Letting the API choose)
  *
@@ -425,7 +427,8 @@ export interface RedeemOptions {
  * is `thinking` of type `between_tools`, which few models take. A token that is not taken costs the credit and not the answer
  * (`mode: "best_effort"`); `usage.fallback_credit` of the answer tells.
  *
- * Without a token the same request for the other model, at its usual price, from the beginning.
+ * Without a token the same request for the other model, at its usual price, from the beginning; a list of `fallbacks`, which
+ * is for the model that refused, is left out as well.
  *
  * **Gotchas**
  *
