@@ -124,6 +124,7 @@ describe("oneOf", () => {
     Effect.gen(function*() {
       for (const input of [{ value: "Billing" }, { value: "The label is billing" }]) {
         const layer = ClaudeTest.script([Reply.tool("answer", input)])
+        const output = StructuredOutput.oneOf(labels, { strategy: "tool" })
         assert.strictEqual(yield* Effect.provide(output.ask(request), layer, { local: true }), "billing")
       }
     }))
