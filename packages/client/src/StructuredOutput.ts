@@ -378,6 +378,8 @@ export const oneOf = <const Labels extends ReadonlyArray<string>>(
     if (first === undefined) return parts.text
     const { json } = first
     if (typeof json === "string") return json
+    // A label that looks like a number, or like another word of JSON.
+    if (typeof json !== "object" || json === null) return parts.text
     if (!isJsonObject(json) || wire.wrapper === undefined || Object.keys(json).length !== 1) return undefined
     const value = json[wire.wrapper]
     return typeof value === "string" ? value : undefined
