@@ -199,7 +199,7 @@ export interface AskOptions extends CallOptions, CheckOptions {
  *
  * **Details**
  *
- * A turn that was paused goes back as it came, in the same container. The message that comes out has the content of all turns and the
+ * A turn that was paused goes back as {@link assistantTurn} has it, in the same container. The message that comes out has the content of all turns and the
  * sum of their usage; `AnswerInfo.of(message).turns` tells of each. If a later request fails, `partial` of the error holds
  * what the ones before it brought. A request that names a `thread` is not continued: the API keeps its turns.
  *
@@ -296,7 +296,7 @@ export const stream = (
  *
  * **Details**
  *
- * Its content as it came. Of an answer that another model took over in the middle (`fallbacks`), what must not be sent back is
+ * Its content as it came, without blank text and thinking without a signature, which the API does not take. Of an answer that another model took over in the middle (`fallbacks`), what must not be sent back is
  * left out: thinking, calls of the program's tools and calls without a result from before the last `fallback` block.
  *
  * **Example** (Going on with a conversation)

@@ -176,6 +176,7 @@ export type Progress<A> = PartialValue | Restart | Value<A>
  * **Gotchas**
  *
  * - An answer that calls a tool of the request's own is an `OutputInvalidError` at once: somebody has to run it first.
+ * - A request must not begin the answer itself (a prefill): structured outputs answer that with a 400, and what comes is half a JSON.
  * - A request with a tool named like {@link Options} `tool` needs another name there: the API takes no two of one name.
  * - A key that stands twice in the input of a tool is seen in a stream only; elsewhere the SDK has taken the last one.
  * - What the code of a Schema throws is a defect, as anywhere in Effect.

@@ -115,20 +115,17 @@ export const writeIssues = (
 export const callsOtherTool = (message: Message, tool: string | undefined): boolean =>
   contentOf(message).some((block) => block.type === "tool_use" && block.name !== tool)
 
-/** A block as it may be sent back: the API takes no blank text, no thinking without signature, no input that is no object. */
-const sendable = (block: ContentBlockParam): ReadonlyArray<ContentBlockParam> => {
+/** A block as it may be sent back: the API takes no input that is no object. */
+const sendable = (block: ContentBlockParam): ContentBlockParam => {
   switch (block.type) {
     case "text":
-      // A gateway may leave the text out.
-      return Predicate.isString(block.text) && block.text.trim() !== "" ? [{ type: "text", text: block.text }] : []
-    case "thinking":
-      return block.signature ? [block] : []
+      return { type: "text", text: block.text }
     case "tool_use": {
-      const isObject = Predicate.isObject(block.input) && !Array.isArray(block.input) && !isTooDeep(block.input)
-      return [{ type: "tool_use", id: block.id, name: block.name, input: isObject ? block.input : {} }]
+      const isWhole = Predicate.isObject(block.input) && !isTooDeep(block.input)
+      return { type: "tool_use", id: block.id, name: block.name, input: isWhole ? block.input : {} }
     }
     default:
-      return [block]
+      return block
   }
 }
 
@@ -137,7 +134,7 @@ const isThinking = ({ type }: ContentBlockParam): boolean => type === "thinking"
 /** What is added to a conversation to have an answer corrected: the answer, and what is wrong with it. */
 export const repairTurns = (message: Message, issues: ReadonlyArray<Issue>): ReadonlyArray<MessageParam> => {
   const wrong = `The answer cannot be used:\n${writeIssues(issues).map((issue) => `- ${issue}`).join("\n")}`
-  const content = sendableContent(contentOf(message)).flatMap(sendable)
+  const content = sendableContent(contentOf(message)).map(sendable)
   const results = content.flatMap((block): ReadonlyArray<ToolResultBlockParam> =>
     block.type === "tool_use"
       ? [{
