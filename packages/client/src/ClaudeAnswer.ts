@@ -199,7 +199,7 @@ export interface AskOptions extends CallOptions, CheckOptions {
  *
  * **Details**
  *
- * A turn that was paused goes back as it came, in the same container. The message that comes out has the content of all turns and the
+ * A turn that was paused goes back as {@link assistantTurn} has it, in the same container. The message that comes out has the content of all turns and the
  * sum of their usage; `AnswerInfo.of(message).turns` tells of each. If a later request fails, `partial` of the error holds
  * what the ones before it brought. A request that names a `thread` is not continued: the API keeps its turns.
  *
@@ -296,7 +296,7 @@ export const stream = (
  *
  * **Details**
  *
- * Its content as it came. Of an answer that another model took over in the middle (`fallbacks`), what must not be sent back is
+ * Its content as it came, without blank text and thinking without a signature, which the API does not take. Of an answer that another model took over in the middle (`fallbacks`), what must not be sent back is
  * left out: thinking, calls of the program's tools and calls without a result from before the last `fallback` block.
  *
  * **Example** (Going on with a conversation)
@@ -333,6 +333,8 @@ export const assistantTurn = (message: Message): MessageParam => ({
  * - On Anthropic's own API only; not on other clouds, and not in batches.
  * - An overload or a rate limit is no refusal: those are for `ClaudeLayer.withFallback`.
  * - Betas that the client sends by itself (`defaultHeaders`) are replaced by those of the call.
+ * - A model that has no classifiers answers to a list with a 400, and to `"default"` as ever. `ClaudeLayer.withFallback` and
+ *   {@link redeem} leave a list behind where they ask another model.
  *
  * **Example** (Letting the API choose)
  *
@@ -425,7 +427,8 @@ export interface RedeemOptions {
  * is `thinking` of type `between_tools`, which few models take. A token that is not taken costs the credit and not the answer
  * (`mode: "best_effort"`); `usage.fallback_credit` of the answer tells.
  *
- * Without a token the same request for the other model, at its usual price, from the beginning.
+ * Without a token the same request for the other model, at its usual price, from the beginning; a list of `fallbacks`, which
+ * is for the model that refused, is left out as well.
  *
  * **Gotchas**
  *

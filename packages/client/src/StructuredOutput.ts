@@ -64,8 +64,8 @@ import type { TokenUsage } from "./TokenUsage.ts"
  *
  * - `native`: structured outputs of the API (`output_config.format`). What the model writes is JSON of this form by
  *   construction, as far as the API can say it: no recursion, no arbitrary keys, no tuples.
- * - `tool`: a tool whose input has this form. The model is made to call it where that is known to be possible and the request
- *   has no tools of its own, and told to where not. Takes any schema.
+ * - `tool`: a tool whose input has this form. The model is made to call it where that is known to be possible, thinking is not
+ *   on and the request has no tools of its own, and told to where not. Takes any schema.
  * - `json`: the schema and an instruction at the end of `system`. For models and gateways without tools.
  * - `auto`: `native` where the model is known to have it and the schema fits in, else `tool`, else `json`.
  *
@@ -176,6 +176,8 @@ export type Progress<A> = PartialValue | Restart | Value<A>
  * **Gotchas**
  *
  * - An answer that calls a tool of the request's own is an `OutputInvalidError` at once: somebody has to run it first.
+ * - A request must not begin the answer itself (a prefill): structured outputs answer that with a 400, and what comes is half a JSON.
+ * - A request with a tool named like {@link Options} `tool` needs another name there: the API takes no two of one name.
  * - A key that stands twice in the input of a tool is seen in a stream only; elsewhere the SDK has taken the last one.
  * - What the code of a Schema throws is a defect, as anywhere in Effect.
  * - The way of asking is chosen by the model of the request. A fallback to a model without structured outputs needs
@@ -377,6 +379,8 @@ export const oneOf = <const Labels extends ReadonlyArray<string>>(
     if (first === undefined) return parts.text
     const { json } = first
     if (typeof json === "string") return json
+    // A label that looks like a number, or like another word of JSON.
+    if (typeof json !== "object" || json === null) return parts.text
     if (!isJsonObject(json) || wire.wrapper === undefined || Object.keys(json).length !== 1) return undefined
     const value = json[wire.wrapper]
     return typeof value === "string" ? value : undefined

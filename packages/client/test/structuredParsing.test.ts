@@ -107,6 +107,13 @@ describe("findJson", () => {
     ["backslashes", `{"${"\\".repeat(million)}`],
     ["digits", `{"a":${"9".repeat(million)}}`],
     ["comments", `{${"/*".repeat(million / 2)}`],
+    ["comments that leave their brackets", "[/* ]".repeat(million / 5)],
+    ["brackets in a comment", `${"[/*]".repeat(million / 5)}*/${"1,".repeat(million / 10)}`],
+    [
+      "values that differ behind a comment",
+      `${"{\"a\":1,\"a\":/*}".repeat(million / 20)}*/[${"1,".repeat(million / 10)}]`
+    ],
+    ["line comments that leave their brackets", "[// ]".repeat(million / 5)],
     ["line comments", `{${"//\n".repeat(million / 3)}`],
     ["fences", "```\n".repeat(million / 4)],
     ["backquotes", "`".repeat(million)],

@@ -277,6 +277,8 @@ describe("a tool that has to be called", () => {
     [{ type: "integer", maximum: -3 }, -3],
     [{ type: "string", minLength: 6 }, "texttt"],
     [{ type: "string", maxLength: 2 }, "te"],
+    [{ type: "string", minLength: 1e10 }, "text".padEnd(10_000, "t")],
+    [{ type: "array", items: { type: "null" }, minItems: 1e9 }, Array.from({ length: 10_000 }, () => null)],
     [{ type: "array", items: { type: "null" }, minItems: 3 }, [null, null, null]],
     [{ type: "array", items: { type: "null" }, maxItems: 0 }, []],
     [{ type: "array", prefixItems: [{ type: "null" }, { type: "boolean" }], items: false }, [null, true]],

@@ -1,7 +1,7 @@
 import type { Message } from "@anthropic-ai/sdk/resources/messages/messages"
 import * as Predicate from "effect/Predicate"
 import * as AnswerInfo from "../AnswerInfo.ts"
-import { isBlank, isBrokenCall } from "./answer/blocks.ts"
+import { contentOf, isBlank, isBrokenCall } from "./answer/blocks.ts"
 
 const goodStopReasons: ReadonlySet<unknown> = new Set(["end_turn", "stop_sequence", "tool_use"])
 
@@ -12,11 +12,13 @@ const isFirstChoice = ({ parts, source }: AnswerInfo.AnswerInfo): boolean =>
   && (parts === undefined || parts.filter(({ kept }) => kept).length === 1)
 
 /** Whether an answer is worth giving again: whole, not refused, not empty, and of the model that was asked for. */
-export const isGoodAnswer = (message: Message): boolean =>
-  goodStopReasons.has(message.stop_reason)
-  && !message.content.every(isBlank)
-  && !message.content.some(isBrokenCall)
-  && isFirstChoice(AnswerInfo.of(message))
+export const isGoodAnswer = (message: Message): boolean => {
+  const blocks = contentOf(message)
+  return goodStopReasons.has(message.stop_reason)
+    && !blocks.every(isBlank)
+    && !blocks.some(isBrokenCall)
+    && isFirstChoice(AnswerInfo.of(message))
+}
 
 const isBlock = (block: unknown): boolean => Predicate.isObject(block) && Predicate.isString(block["type"])
 

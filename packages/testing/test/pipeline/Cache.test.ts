@@ -141,6 +141,17 @@ describe("ClaudeLayer.withCache, stale if error", () => {
       ))
   }
 
+  it.effect("lets an answer without blocks pass, as gateways may have it, and never keeps it", () =>
+    Effect.gen(function*() {
+      for (const content of [null, "Hello", [null], {}]) {
+        const odd = Reply.effect(() => Effect.succeed({ ...Reply.message(""), content: content as never }))
+        const layer = ClaudeTest.script([odd, Fault.overloaded()]).pipe(ClaudeLayer.withCache())
+        const [message, error] = yield* using(Effect.all([createMessage, Effect.flip(createMessage)]), layer)
+        assert.deepStrictEqual(message.content, content)
+        assert.strictEqual(error._tag, "OverloadedError")
+      }
+    }))
+
   it.effect("keeps the answer of a stop sequence and of a tool, unless told otherwise", () =>
     Effect.gen(function*() {
       for (const content of ["a", "b"]) yield* ask({ ...request, messages: [{ role: "user", content }] })

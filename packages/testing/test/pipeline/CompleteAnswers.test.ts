@@ -197,6 +197,32 @@ for (const [way, run] of ways) {
         )
       ))
 
+    it.effect("what the API does not take back stays behind", () =>
+      Effect.gen(function*() {
+        yield* run()
+        assert.deepStrictEqual((yield* calls)[1]?.request, {
+          ...request,
+          messages: [...request.messages, {
+            role: "assistant",
+            content: [{ type: "thinking", thinking: "", signature: "c2ln" }, text("Hm. ")]
+          }]
+        })
+      }).pipe((test) =>
+        using(
+          test,
+          ClaudeTest.script([
+            Reply.of(paused([
+              { type: "thinking", thinking: "", signature: "c2ln" },
+              { type: "thinking", thinking: "Hm", signature: "" },
+              text(""),
+              text("Hm. "),
+              text(" \n")
+            ])),
+            Reply.of(done([text("Hello")]))
+          ]).pipe(withCompleteAnswers())
+        )
+      ))
+
     it.effect("goes on behind what the request began the answer with", () =>
       Effect.gen(function*() {
         const begun: MessageRequest["messages"] = [...request.messages, { role: "assistant", content: "I say:" }]

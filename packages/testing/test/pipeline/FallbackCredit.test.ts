@@ -161,9 +161,14 @@ describe("ClaudeLayer.withServerFallbacks and withFallbackCredit", () => {
   it.effect("a request that says for itself whom to ask keeps that", () =>
     Effect.gen(function*() {
       const claude = yield* ClaudeService
-      const own = { fallbacks: null }
+      const none = { fallbacks: null }
+      yield* claude.createMessage({ ...request, ...none })
+      const own = { fallbacks: [{ model: "claude-opus-5" }] }
       yield* claude.createMessage({ ...request, ...own })
-      assert.deepStrictEqual(yield* sent, [{ request: { ...request, ...own }, headers: undefined }])
+      assert.deepStrictEqual(yield* sent, [
+        { request, headers: undefined },
+        { request: { ...request, ...own }, headers: undefined }
+      ])
     }).pipe((test) =>
       using(
         test,
@@ -271,6 +276,28 @@ describe("withFallback: a refusal with a credit token", () => {
       )
     ))
 
+  it.effect("has the betas of the call and that of the token, which may come with another", () =>
+    Effect.gen(function*() {
+      const claude = yield* ClaudeService
+      yield* createMessage
+      const asked = ClaudeAnswer.withServerFallbacks({ request }, "default")
+      yield* claude.createMessage(asked.request, asked.options)
+      const both = { headers: { "anthropic-beta": `${serverBeta},${creditBeta}` } }
+      const sent = yield* calls
+      assert.deepStrictEqual([sent[1]?.options, sent[3]?.options], [both, both])
+      const redeemed = having(request, { model: "claude-opus-4-8", fallback_credit_token: bestEffort("c1") })
+      assert.deepStrictEqual([sent[1]?.request, sent[3]?.request], [redeemed, redeemed])
+    }).pipe((test) => {
+      const steps = [Reply.of(refused("c1")), Reply.text("fine")]
+      return using(
+        test,
+        ClaudeTest.script([...steps, ...steps]).pipe(
+          ClaudeLayer.withServerFallbacks(["claude-opus-5"]),
+          ClaudeLayer.withFallback({ refusal })
+        )
+      )
+    }))
+
   it.effect("another service does not get it: it is valid for one workspace", () => {
     const seen: Array<MessageRequest> = []
     const other = ClaudeTest.script([], {
@@ -315,4 +342,46 @@ describe("withFallback: a refusal with a credit token", () => {
         )
       )
     ))
+})
+
+describe("withFallback: a list of the API's own fallbacks", () => {
+  const steps = [Fault.overloaded(), Reply.text("fine")]
+  const pipe = (fallbacks: ClaudeAnswer.ServerFallbacks) =>
+    ClaudeTest.script(steps).pipe(
+      ClaudeLayer.withServerFallbacks(fallbacks),
+      ClaudeLayer.withFallback({ models: ["claude-opus-4-8"] })
+    )
+
+  it.effect("stays with the model that it was made for: others may answer to it with a 400", () =>
+    Effect.gen(function*() {
+      yield* createMessage
+      assert.deepStrictEqual((yield* calls).map((call) => call.request), [
+        having(request, { fallbacks: [{ model: "claude-opus-4-8" }] }),
+        { ...request, model: "claude-opus-4-8" }
+      ])
+    }).pipe((test) => using(test, pipe(["claude-opus-4-8"]))))
+
+  it.effect("the same for the list of a request, with and without the policy", () =>
+    Effect.gen(function*() {
+      const claude = yield* ClaudeService
+      yield* claude.createMessage(having(request, { fallbacks: [{ model: "claude-opus-4-8" }] }))
+      assert.notProperty((yield* calls)[1]?.request, "fallbacks")
+    }).pipe((test) =>
+      Effect.andThen(
+        using(test, pipe(["claude-opus-5"])),
+        using(test, ClaudeTest.script(steps).pipe(ClaudeLayer.withFallback({ models: ["claude-opus-4-8"] })))
+      )
+    ))
+
+  it.effect("the API's own choice goes along, which every model takes", () =>
+    Effect.gen(function*() {
+      yield* createMessage
+      assert.propertyVal((yield* calls)[1]?.request, "fallbacks", "default")
+    }).pipe((test) => using(test, pipe("default"))))
+
+  it("is left out of a redeemed call without a token", () => {
+    const call = ClaudeAnswer.withServerFallbacks({ request }, ["claude-opus-4-8"])
+    const redeemed = ClaudeAnswer.redeem(call, refusalOf(refused(null)), { model: "claude-opus-4-8" })
+    assert.deepStrictEqual(redeemed.request, { ...request, model: "claude-opus-4-8" })
+  })
 })

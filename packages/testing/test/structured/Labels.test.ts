@@ -88,6 +88,8 @@ const rows: ReadonlyArray<readonly [string, (typeof labels)[number] | undefined]
   ["bug, bug fix", undefined],
   ["anything but billing", undefined],
   ["It could be billing", undefined],
+  ["To be billing", undefined],
+  ["It will be billing", undefined],
   ["This is a category", undefined],
   ["The customer was charged twice, so billing", undefined],
   ["C#", undefined],
@@ -120,10 +122,23 @@ describe("oneOf", () => {
       }))
   }
 
+  it.effect("a label that is a word of JSON by itself", () =>
+    Effect.gen(function*() {
+      const numbers = StructuredOutput.oneOf(["1", "10", "true", "null"], { repairs: 0 })
+      const said = ["1", " 10\n", "```\n10\n```", "true", "null", "-1", "1.0", "2", "1 10", "[1]", "{\"value\":1}"]
+      const found = yield* Effect.forEach(said, (text) =>
+        numbers.ask(request).pipe(
+          Effect.catchTag("OutputInvalidError", () => Effect.undefined),
+          Effect.provide(ClaudeTest.script([Reply.text(text)]), { local: true })
+        ))
+      assert.deepStrictEqual(found, ["1", "10", "10", "true", "null", ...Array.from({ length: 6 }, () => undefined)])
+    }))
+
   it.effect("a label in the tool's input", () =>
     Effect.gen(function*() {
       for (const input of [{ value: "Billing" }, { value: "The label is billing" }]) {
         const layer = ClaudeTest.script([Reply.tool("answer", input)])
+        const output = StructuredOutput.oneOf(labels, { strategy: "tool" })
         assert.strictEqual(yield* Effect.provide(output.ask(request), layer, { local: true }), "billing")
       }
     }))

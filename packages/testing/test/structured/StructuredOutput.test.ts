@@ -88,6 +88,7 @@ describe("the request", () => {
       { ...request, model: "claude-fable-5-1" },
       { ...request, model: "a-model-of-another-cloud" },
       { ...forceable, thinking: { type: "enabled", budget_tokens: 1024 } },
+      { ...forceable, model: "claude-opus-5", thinking: { type: "adaptive" } },
       { ...forceable, tools: [{ type: "web_search_20250305", name: "web_search" }] }
     ]
     for (const one of asked) {
@@ -223,6 +224,18 @@ describe("an answer", () => {
       assert.strictEqual(error._tag, "OutputInvalidError")
     }))
 
+  for (const strategy of ["native", "json"] as const) {
+    it.effect(`${strategy}: the same if that tool is named like the one of the other strategy, and its input would fit`, () =>
+      Effect.gen(function*() {
+        const output = StructuredOutput.make(Person, { strategy })
+        for (const call of [output.ask(request), Stream.runDrain(output.stream(request))]) {
+          const { requests, result } = yield* run(call, [Reply.tool("answer", ada)])
+          assert.strictEqual(requests.length, 1)
+          assert.strictEqual(failure({ result })._tag, "OutputInvalidError")
+        }
+      }))
+  }
+
   it.effect("that came some other way can be decoded", () =>
     Effect.gen(function*() {
       const output = StructuredOutput.make(Person)
@@ -347,6 +360,17 @@ describe("a repair", () => {
             { type: "tool_use", id: "1", name: "answer", input: {} }
           ])
         }
+      }
+    }))
+
+  it.effect("sends back nothing of a text that a gateway left out", () =>
+    Effect.gen(function*() {
+      for (const text of [undefined, null]) {
+        const content = [{ type: "text", text } as unknown as Message["content"][number]]
+        const odd = Reply.effect(() => Effect.succeed({ ...Reply.message(""), content }))
+        const { requests, result } = yield* run(StructuredOutput.make(Person).ask(request), [odd, Reply.text(adaText)])
+        assert.strictEqual(result._tag, "Success")
+        assert.deepStrictEqual(requests[1]?.messages.slice(1).map(({ role }) => role), ["user"])
       }
     }))
 
@@ -511,6 +535,33 @@ describe("a stream", () => {
       const layer = ClaudeTest.script([Reply.events([start, open, twice, ...rest])])
       const error = yield* using(Effect.flip(Stream.runDrain(output.stream(request))), layer)
       assert.strictEqual(error._tag, "OutputInvalidError")
+    }))
+
+  it.effect("goes on over pieces that a gateway left the text out of", () =>
+    Effect.gen(function*() {
+      const blocks = {
+        json: [{ type: "text" }, { type: "text_delta", text: null }, { type: "text_delta", text: adaText }],
+        tool: [
+          { type: "tool_use", id: "1", name: "answer" },
+          { type: "input_json_delta" },
+          { type: "input_json_delta", partial_json: adaText }
+        ]
+      }
+      for (const strategy of ["json", "tool"] as const) {
+        const [content_block, ...deltas] = blocks[strategy]
+        const [start, ...rest] = MessageEvents.fromMessage(Reply.message(""))
+        if (start === undefined) throw new Error("no start")
+        const events = [
+          start,
+          { type: "content_block_start", index: 0, content_block },
+          ...deltas.map((delta) => ({ type: "content_block_delta", index: 0, delta })),
+          { type: "content_block_stop", index: 0 },
+          ...rest.slice(-2)
+        ] as ReadonlyArray<MessageEvents.MessageEvent>
+        const output = StructuredOutput.make(Person, { strategy, repairs: 0 })
+        const shown = yield* using(Stream.runCollect(output.stream(request)), ClaudeTest.script([Reply.events(events)]))
+        assert.deepStrictEqual(shown.map((one) => one._tag === "Restart" ? one.issues : one.value), [ada, ada])
+      }
     }))
 
   it.effect("fails as its stream does", () =>

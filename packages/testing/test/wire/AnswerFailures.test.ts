@@ -259,6 +259,30 @@ describe("refusal", () => {
         }),
       whole
     ))
+
+  for (const fallbacks of ["default", ["claude-opus-5"]] as const) {
+    it.live(`the API's own fallbacks refuse as well: the chain redeems the token that came with them (${String(fallbacks)})`, () =>
+      withWire(
+        {
+          steps: [
+            FaultStep.refusal({ category: "cyber", creditToken: "credit" }),
+            FaultStep.message({ text: "Of course." })
+          ]
+        },
+        ({ api, claude }) =>
+          Effect.gen(function*() {
+            const message = yield* claude.createMessage(request)
+            assert.strictEqual(message.model, "claude-opus-4-8")
+            assert.strictEqual(message.stop_reason, "end_turn")
+            assert.deepStrictEqual((yield* api.requests).map(({ status }) => status), [200, 200])
+          }),
+        (client) =>
+          client.pipe(
+            ClaudeLayer.withServerFallbacks(fallbacks),
+            ClaudeLayer.withFallback({ refusal: { models: ["claude-opus-4-8"] } })
+          )
+      ))
+  }
 })
 
 describe("model_context_window_exceeded", () => {

@@ -5,9 +5,9 @@ import {
   checkFallbacks,
   creditBeta,
   type ServerFallbacks,
-  statesFallbacks,
+  serverFallbacksPolicy,
   withBeta,
-  withFallbacks
+  withDefaultFallbacks
 } from "../answer/refusalCall.ts"
 import { type PolicyLayer, stateless } from "./PolicyLayer.ts"
 
@@ -38,9 +38,9 @@ const changing = (
 export const serverFallbacks = (fallbacks: ServerFallbacks): PolicyLayer => {
   const checked = checkFallbacks("ClaudeLayer.withServerFallbacks", fallbacks)
   return changing(
-    "serverFallbacks",
+    serverFallbacksPolicy,
     { fallbacks: checked },
-    (call) => statesFallbacks(call.request) ? call : withFallbacks(call, checked)
+    (call) => withDefaultFallbacks(call, checked)
   )
 }
 

@@ -1,16 +1,20 @@
 import type { Message } from "@anthropic-ai/sdk/resources/messages/messages"
+import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import type { PartialAnswer } from "../../ClaudeError.ts"
 import { isRestart, makeAccumulator, type MessageEvent } from "../../MessageEvents.ts"
 import { isJsonObject, isSameJson } from "./jsonValue.ts"
 import { PartialJson } from "./PartialJson.ts"
 import { type Parts, partsOf } from "./readAnswer.ts"
-import type { Plan } from "./strategy.ts"
+import { answerTool, type Plan } from "./strategy.ts"
 
 /** What there is to see of a value before it is whole. */
 export type Glimpse =
   | { readonly _tag: "Partial"; readonly value: Schema.Json }
   | { readonly _tag: "Restart"; readonly issues: ReadonlyArray<string> }
+
+// A gateway may leave out what has no text yet.
+const textIn = (value: unknown): string => Predicate.isString(value) ? value : ""
 
 /** Watches one turn of a stream: what there is to show, and the parts of its message as they were written. */
 export class ValueWatch {
@@ -42,7 +46,7 @@ export class ValueWatch {
   parts(message: Message): Parts {
     // As it was written: parsed by somebody else, a key that stands twice would be there once.
     const inputs = [...this.inputs.values()].filter((text) => text !== "")
-    const parts = partsOf(message, this.plan.tool)
+    const parts = partsOf(message, answerTool(this.plan))
     return inputs.length === parts.inputs.length ? { ...parts, inputs } : parts
   }
 
@@ -66,9 +70,9 @@ export class ValueWatch {
   private show(event: MessageEvent): ReadonlyArray<Glimpse> {
     if (event.type === "content_block_start") {
       const { content_block: block, index } = event
-      if (block.type === "tool_use" && block.name === this.plan.tool) {
+      if (block.type === "tool_use" && block.name === answerTool(this.plan)) {
         this.inputs.set(index, "")
-        if (this.plan.strategy === "tool") this.block ??= index
+        this.block ??= index
       } else if (block.type === "text" && this.plan.strategy !== "tool") {
         this.block ??= index
         if (this.block === index) return this.grow(block.text)
@@ -78,14 +82,14 @@ export class ValueWatch {
     const { delta, index } = event
     if (delta.type === "input_json_delta") {
       const input = this.inputs.get(index)
-      if (input !== undefined) this.inputs.set(index, input + delta.partial_json)
+      if (input !== undefined) this.inputs.set(index, input + textIn(delta.partial_json))
       return index === this.block ? this.grow(delta.partial_json) : []
     }
     return delta.type === "text_delta" && index === this.block ? this.grow(delta.text) : []
   }
 
-  private grow(text: string): ReadonlyArray<Glimpse> {
-    if (!this.json.add(text)) return []
+  private grow(text: unknown): ReadonlyArray<Glimpse> {
+    if (!this.json.add(textIn(text))) return []
     const { snapshot } = this.json
     const { wrapper } = this.plan.wire
     const value = wrapper === undefined || snapshot === undefined

@@ -55,6 +55,7 @@ const opener = /[{[]/g
 
 const scan = (segment: string, candidates: Array<Candidate>, broken: Array<string>): void => {
   let at = 0
+  let readAgain = 0
   for (;;) {
     opener.lastIndex = at
     const start = opener.exec(segment)?.index
@@ -71,6 +72,12 @@ const scan = (segment: string, candidates: Array<Candidate>, broken: Array<strin
     // Placeholders and references ("{name}", "[1]") are prose; what might be meant as an object is not.
     if (end === undefined || region.includes(region.startsWith("{") ? ":" : "{")) broken.push(parsed.reason)
     if (end === undefined) return
+    // A comment may have led the parser far beyond the brackets. What it read there is read again, but not again and again.
+    readAgain += Math.max(0, parsed.end - end)
+    if (readAgain > segment.length) {
+      broken.push("there are comments all over")
+      return
+    }
     at = end
   }
 }

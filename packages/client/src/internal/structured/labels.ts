@@ -3,9 +3,9 @@
  */
 
 // Words that an answer of one label is dressed in. Any other word may change what is said ("not", "unless", in whatever
-// language), so with it there is no label.
+// language; "to be done" is not done), so with it there is no label.
 const fillers: ReadonlySet<string> = new Set(
-  ("a an the this that it it's is i i'd i'll would will be to as of in for by my our you here here's "
+  ("a an the this that it it's is i i'd i'll to as of in for by my our you here here's "
     + "answer label labels category class classification classify classified choice result type topic tag value best "
     + "correct final following message ticket text request email question input belongs fits falls under into goes go "
     + "with say choose pick select assign about most likely clearly is: =").split(" ")

@@ -2,8 +2,8 @@ import type * as Schema from "effect/Schema"
 import { deepestJson, escapes, exactNumber, isSameJson, literals, setKey } from "./jsonValue.ts"
 
 /**
- * What stands at a place of a text: a value and where it ends, or why there is none. `end` of a failure is the place where
- * it was noticed, `isCut` says that the text ended too early.
+ * What stands at a place of a text: a value and where it ends, or why there is none. `end` of a failure is about how far
+ * it was read, `isCut` says that the text ended too early.
  */
 export type Parsed =
   | { readonly value: Schema.Json; readonly end: number }
@@ -136,7 +136,6 @@ export const parseJson = (text: string, start = 0, whole = false): Parsed => {
         return object
       }
       if (text.charAt(at) !== "\"") throw fail("a key has no double quotes")
-      const keyAt = at
       const key = readString()
       skipSpace()
       if (text.charAt(at) !== ":") throw fail("a colon is missing after a key")
@@ -144,7 +143,7 @@ export const parseJson = (text: string, start = 0, whole = false): Parsed => {
       skipSpace()
       const value = readValue(depth + 1)
       if (Object.hasOwn(object, key) && !isSameJson(object[key] ?? null, value)) {
-        throw new Failure("a key stands twice, with different values", keyAt)
+        throw new Failure("a key stands twice, with different values", at)
       }
       setKey(object, key, value)
       skipSpace()

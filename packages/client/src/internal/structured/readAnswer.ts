@@ -28,7 +28,7 @@ export interface Parts {
   readonly inputs: ReadonlyArray<unknown>
 }
 
-export const partsOf = (message: Message, tool: string): Parts => ({
+export const partsOf = (message: Message, tool: string | undefined): Parts => ({
   text: contentOf(message).map(textOf).join(""),
   inputs: contentOf(message).flatMap((block) => block.type === "tool_use" && block.name === tool ? [block.input] : [])
 })

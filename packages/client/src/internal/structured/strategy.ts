@@ -36,10 +36,16 @@ export interface Plan {
   readonly capabilities: ModelCapabilities
 }
 
+/** The tool whose calls are the answer. Where none was offered, one of that name is the request's own. */
+export const answerTool = ({ strategy, tool }: Plan): string | undefined => strategy === "tool" ? tool : undefined
+
 const withInstruction = (system: MessageRequest["system"], text: string): string | Array<TextBlockParam> => {
   if (system === undefined || system === "") return text
   return Predicate.isString(system) ? `${system}\n\n${text}` : [...system, { type: "text", text }]
 }
+
+const isThinkingOn = ({ thinking }: MessageRequest): boolean =>
+  thinking?.type === "enabled" || thinking?.type === "adaptive"
 
 /** The request that asks for the answer in this way. */
 export const ask = (request: MessageRequest, { capabilities, strategy, tool, wire }: Plan): MessageRequest => {
@@ -50,9 +56,9 @@ export const ask = (request: MessageRequest, { capabilities, strategy, tool, wir
         output_config: { ...request.output_config, format: { type: "json_schema", schema: wire.native ?? wire.full } }
       }
     case "tool": {
-      // Manual thinking and some models refuse a forced choice, so it is forced only where that is known to be taken; and not
-      // where it would keep the model from the tools that the request has of its own.
-      const isForced = capabilities.forcedTools === true && request.thinking?.type !== "enabled"
+      // Thinking and some models refuse a forced choice, so it is forced only where that is known to be taken; and not where
+      // it would keep the model from the tools that the request has of its own.
+      const isForced = capabilities.forcedTools === true && !isThinkingOn(request)
         && (request.tools ?? []).length === 0
       return {
         ...request,
@@ -106,22 +112,20 @@ export const writeIssues = (
 }
 
 /** Whether an answer calls a tool of the request, which somebody has to run before the model can be asked again. */
-export const callsOtherTool = (message: Message, tool: string): boolean =>
+export const callsOtherTool = (message: Message, tool: string | undefined): boolean =>
   contentOf(message).some((block) => block.type === "tool_use" && block.name !== tool)
 
-/** A block as it may be sent back: the API takes no blank text, no thinking without signature, no input that is no object. */
-const sendable = (block: ContentBlockParam): ReadonlyArray<ContentBlockParam> => {
+/** A block as it may be sent back: the API takes no input that is no object. */
+const sendable = (block: ContentBlockParam): ContentBlockParam => {
   switch (block.type) {
     case "text":
-      return block.text.trim() === "" ? [] : [{ type: "text", text: block.text }]
-    case "thinking":
-      return block.signature ? [block] : []
+      return { type: "text", text: block.text }
     case "tool_use": {
-      const isObject = Predicate.isObject(block.input) && !Array.isArray(block.input) && !isTooDeep(block.input)
-      return [{ type: "tool_use", id: block.id, name: block.name, input: isObject ? block.input : {} }]
+      const isWhole = Predicate.isObject(block.input) && !isTooDeep(block.input)
+      return { type: "tool_use", id: block.id, name: block.name, input: isWhole ? block.input : {} }
     }
     default:
-      return [block]
+      return block
   }
 }
 
@@ -130,7 +134,7 @@ const isThinking = ({ type }: ContentBlockParam): boolean => type === "thinking"
 /** What is added to a conversation to have an answer corrected: the answer, and what is wrong with it. */
 export const repairTurns = (message: Message, issues: ReadonlyArray<Issue>): ReadonlyArray<MessageParam> => {
   const wrong = `The answer cannot be used:\n${writeIssues(issues).map((issue) => `- ${issue}`).join("\n")}`
-  const content = sendableContent(contentOf(message)).flatMap(sendable)
+  const content = sendableContent(contentOf(message)).map(sendable)
   const results = content.flatMap((block): ReadonlyArray<ToolResultBlockParam> =>
     block.type === "tool_use"
       ? [{

@@ -10,7 +10,7 @@ import type { CallOptions, ClaudeService, MessageRequest } from "../../ClaudeSer
 import * as TokenUsage from "../../TokenUsage.ts"
 import { partialOf } from "../answer/partialOf.ts"
 import { type Parts, partsOf, type Reader, type Reading } from "./readAnswer.ts"
-import { ask, callsOtherTool, type Plan, repairTurns, writeIssues } from "./strategy.ts"
+import { answerTool, ask, callsOtherTool, type Plan, repairTurns, writeIssues } from "./strategy.ts"
 import { type Glimpse, ValueWatch } from "./ValueWatch.ts"
 
 /** What the turns of one call need to know. */
@@ -33,15 +33,16 @@ export interface Taken<A> {
 
 interface Turn {
   readonly request: MessageRequest
+  /** The tool whose calls are the answer, if there is one. */
+  readonly tool: string | undefined
   readonly number: number
   readonly usage: TokenUsage.TokenUsage
 }
 
-const firstTurn = <A, R>(asking: Asking<A, R>, request: MessageRequest): Turn => ({
-  request: ask(request, asking.plan(request.model)),
-  number: 1,
-  usage: TokenUsage.zero
-})
+const firstTurn = <A, R>(asking: Asking<A, R>, request: MessageRequest): Turn => {
+  const plan = asking.plan(request.model)
+  return { request: ask(request, plan), tool: answerTool(plan), number: 1, usage: TokenUsage.zero }
+}
 
 /** What an answer is: the value, or an answer that does not fit. `isFinal` says that nobody is to be asked again. */
 type Outcome<A> =
@@ -69,7 +70,7 @@ const judge = Effect.fnUntraced(function*<A, R>(
   parts: Parts
 ): Effect.fn.Return<Outcome<A>, never, R> {
   const usage = TokenUsage.add(turn.usage, TokenUsage.of(message))
-  const isElsewhere = callsOtherTool(message, asking.tool)
+  const isElsewhere = callsOtherTool(message, turn.tool)
   const reading = isElsewhere ? calledOtherTool : yield* asking.read(parts)
   if (reading._tag === "Value") {
     return { _tag: "Taken", taken: { value: reading.value, message, usage, turns: turn.number }, json: reading.json }
@@ -82,6 +83,7 @@ const judge = Effect.fnUntraced(function*<A, R>(
     isFinal: isElsewhere || turn.number > asking.repairs,
     error: () => unfit(message, { issues, text: writtenText(parts), usage, turns: turn.number }),
     next: () => ({
+      ...turn,
       request: {
         ...turn.request,
         messages: [...turn.request.messages, ...repairTurns(message, reading.issues)]
@@ -134,6 +136,7 @@ export const readMessage = Effect.fnUntraced(function*<A, R>(
   if (failure !== undefined) return yield* failure
   const turn: Turn = {
     request: { model: message.model, max_tokens: 1, messages: [] },
+    tool: asking.tool,
     number: 1,
     usage: TokenUsage.zero
   }
@@ -150,7 +153,7 @@ export const answer = Effect.fnUntraced(function*<A, R>(
   let turn = firstTurn(asking, request)
   for (;;) {
     const message = yield* ClaudeAnswer.ask(turn.request, { ...options, accept })
-    const outcome = yield* judge(asking, turn, message, partsOf(message, asking.tool))
+    const outcome = yield* judge(asking, turn, message, partsOf(message, turn.tool))
     if (outcome._tag === "Taken") return outcome.taken
     if (outcome.isFinal) return yield* outcome.error()
     turn = outcome.next()

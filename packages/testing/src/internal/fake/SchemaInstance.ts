@@ -74,13 +74,16 @@ const objectOf = (
     : Object.fromEntries(fields.flatMap(([name, value]) => value === undefined ? [] : [[name, value]]))
 }
 
+// Of items and of characters: a schema that wants more gets an answer that it does not take.
+const longest = 10_000
+
 const arrayOf = (
   schema: JsonSchema,
   within: (schema: unknown) => Schema.Json | undefined
 ): Schema.Json | undefined => {
   const { items, prefixItems } = schema
   const first = Array.isArray(prefixItems) ? prefixItems.map(within) : []
-  const least = numeric(schema, "minItems") ?? 0
+  const least = Math.min(numeric(schema, "minItems") ?? 0, longest)
   const count = Math.min(Math.max(1, least, first.length), numeric(schema, "maxItems") ?? Infinity)
   const rest = items === false ? [] : Array.from({ length: Math.max(0, count - first.length) }, () => within(items))
   const all = [...first, ...rest].slice(0, count).filter((item) => item !== undefined)
@@ -135,7 +138,7 @@ const stringOf = (schema: JsonSchema): string => {
   const formatted = Predicate.isString(format) ? byFormat.get(format) : undefined
   if (formatted !== undefined) return formatted
   const text = (Predicate.isString(pattern) ? matching(pattern) : undefined) ?? "text"
-  const shortest = numeric(schema, "minLength") ?? 0
+  const shortest = Math.min(numeric(schema, "minLength") ?? 0, longest)
   return text.padEnd(shortest, text === "" ? "x" : text.slice(-1)).slice(0, numeric(schema, "maxLength"))
 }
 

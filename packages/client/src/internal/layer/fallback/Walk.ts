@@ -6,7 +6,7 @@ import * as Option from "effect/Option"
 import * as AnswerInfo from "../../../AnswerInfo.ts"
 import type { ClaudeError, RefusalError } from "../../../ClaudeError.ts"
 import type { CallOptions, ClaudeServiceShape, MessageRequest } from "../../../ClaudeService.ts"
-import { withToken } from "../../answer/refusalCall.ts"
+import { forOtherModel, withToken, withTokenBeta } from "../../answer/refusalCall.ts"
 import { CurrentAnswerCache } from "../../callContext.ts"
 import { withoutCredentials } from "../../confidentialHeaders.ts"
 import { staticMessage } from "../../staticMessage.ts"
@@ -232,15 +232,16 @@ export class Walk<Answer> {
     const sentOptions = isOtherService ? withoutCredentials(options) : options
     const lostCredentials = sentOptions === options ? [] : ["headers with credentials left out"]
     const credit = this.refused?.service === service ? this.refused.error : undefined
-    const redeems = credit?.fallbackCreditToken === undefined ? [] : ["fallback credit of the refusal"]
+    const redeems = credit?.fallbackCreditToken !== undefined
+    const sent = adapted.request.model === request.model ? adapted.request : forOtherModel(adapted.request, service)
     return {
       _tag: "Send",
       name,
       sender,
       service,
-      request: credit === undefined ? adapted.request : withToken(adapted.request, credit),
-      options: sentOptions,
-      changes: [...adapted.changes, ...lostCredentials, ...redeems],
+      request: credit === undefined ? sent : withToken(sent, credit),
+      options: redeems ? withTokenBeta(sentOptions) : sentOptions,
+      changes: [...adapted.changes, ...lostCredentials, ...(redeems ? ["fallback credit of the refusal"] : [])],
       rejectionsFallThrough: this.call.rejectionsFallThrough || hasMore
     }
   }
