@@ -11,6 +11,10 @@ const fillers: ReadonlySet<string> = new Set(
     + "with say choose pick select assign about most likely clearly is: =").split(" ")
 )
 
+// Of these a label that is a number becomes another one: "under 10".
+const bounds: ReadonlySet<string> = new Set(["about", "under"])
+const letter = /\p{L}/u
+
 // What a sign before or after a word may be without changing it: ".net" is not "net", "c#" is not "c", "-1" is not "1".
 const before = /^["'`“”„‘’«»()[\]{}<>*#]+/
 const after = /["'`“”„‘’«»()[\]{}<>*.,:;!]+$/
@@ -59,6 +63,7 @@ export const makeLabelFinder = (labels: ReadonlyArray<string>): (text: string) =
       }
     }
     const [label] = found
-    return found.size === 1 ? label : undefined
+    if (label === undefined || found.size > 1) return undefined
+    return letter.test(label) || !said.some((word) => bounds.has(word)) ? label : undefined
   }
 }
