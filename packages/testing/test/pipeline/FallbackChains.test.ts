@@ -22,6 +22,14 @@ const refused = (text: string | undefined, model = request.model): Message =>
     ...(text === undefined ? { content: [] } : undefined)
   })
 
+// What the API's own fallback leaves when each of its models declines. The SDK's plain types do not list the block.
+const handedOver: Message = {
+  ...refused(undefined),
+  content: [
+    { type: "fallback", from: { model: request.model }, to: { model: "claude-opus-4-6" } }
+  ] as unknown as Message["content"]
+}
+
 const overflowed = (text: string | undefined): Message =>
   Reply.message(text ?? "", {
     stop_reason: "model_context_window_exceeded",
@@ -95,6 +103,31 @@ for (const [way, call] of ways) {
           test,
           ClaudeTest.script([Reply.of(refused(undefined))]).pipe(
             ClaudeLayer.withFallback({ models: ["claude-haiku-5-5"], contextOverflow: refusal })
+          )
+        )
+      ))
+
+    it.effect("a refusal of all that the API itself handed the request to asks them too", () =>
+      Effect.gen(function*() {
+        const message = yield* call
+        assert.deepStrictEqual(message.content.map((block) => block.type === "text" && block.text), ["fine"])
+        assert.deepStrictEqual(why(AnswerInfo.of(message)), [["claude-sonnet-5-5", "RefusalError"]])
+      }).pipe((test) =>
+        using(
+          test,
+          ClaudeTest.script([Reply.of(handedOver), Reply.text("fine")]).pipe(ClaudeLayer.withFallback({ refusal }))
+        )
+      ))
+
+    it.effect("a refusal after a handover is the answer, mark and all, if nobody else answers", () =>
+      Effect.gen(function*() {
+        const message = yield* call
+        assert.deepStrictEqual([message.stop_reason, message.content], ["refusal", handedOver.content])
+      }).pipe((test) =>
+        using(
+          test,
+          ClaudeTest.script([Reply.of(handedOver), Fault.overloaded(), Fault.connection()]).pipe(
+            ClaudeLayer.withFallback({ refusal })
           )
         )
       ))

@@ -6,6 +6,7 @@ import * as Stream from "effect/Stream"
 import type { ClaudeError, ClaudeErrorTag } from "../../ClaudeError.ts"
 import type { ClaudeServiceShape } from "../../ClaudeService.ts"
 import * as MessageEvents from "../../MessageEvents.ts"
+import { makeContentTest } from "../answer/contentTest.ts"
 import { RejectionsFallThrough } from "../callContext.ts"
 import { buildPlan, type Plan } from "./fallback/Plan.ts"
 import {
@@ -158,7 +159,7 @@ const wrap = (plan: Plan, rules: Rules): ClaudeServiceShape => {
       const walk = new Walk<Events>(plan, rules, call)
       return Effect.succeed(Fallback.cascadeStream(open(walk, call, walk.first), {
         next: (error) => Effect.map(walk.next(error), Option.map((turn) => open(walk, call, turn))),
-        isContent: MessageEvents.isContent,
+        isContent: makeContentTest(),
         isTransparent: MessageEvents.isPing
       }))
     }))

@@ -5,6 +5,7 @@ import * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import type { ClaudeError } from "../../../ClaudeError.ts"
 import { isPing, makeAccumulator, type MessageEvent } from "../../../MessageEvents.ts"
+import { makeContentTest } from "../../answer/contentTest.ts"
 import { partialOf } from "../../answer/partialOf.ts"
 import { shortfallError } from "../../answer/shortfall.ts"
 import type { ChainName } from "./targets.ts"
@@ -52,22 +53,20 @@ export const failUnanswered = (
 ): Stream.Stream<MessageEvent, ClaudeError> =>
   Stream.transformPull(stream, (pull) =>
     Effect.sync(() => {
-      let start: Extract<MessageEvent, { readonly type: "message_start" }> | undefined
+      const isContent = makeContentTest()
       const answer = makeAccumulator()
+      // Given out before the answer was judged; the events of an answer that is held begin with it.
+      const preamble: Array<MessageEvent> = []
       let isJudged = false
 
       /** The failure that one of these events tells of; judged once the first of them is there that is no mere preamble. */
       const judge = (events: Events): ClaudeError | undefined => {
         for (const event of events) {
           if (event.type === "ping") continue
-          if (event.type === "message_start") {
-            start = event
-            answer.add(event)
-            continue
-          }
+          answer.add(event)
+          if (!isContent(event)) continue
           isJudged = true
           if (event.type !== "message_delta") return undefined
-          answer.add(event)
           const message = answer.message()
           return message === undefined ? undefined : unansweredBy(message, leadsOn, answer.partial().events)
         }
@@ -88,11 +87,9 @@ export const failUnanswered = (
         })
 
       const untilJudged: Pull.Pull<Events, ClaudeError> = Effect.flatMap(pull, (events) => {
-        const before = start
         const error = judge(events)
-        if (error === undefined) return Effect.succeed(events)
-        const seen = before === undefined ? events : [before, ...events]
-        return rest(error, seen.filter((event) => !isPing(event)))
+        for (const event of events) if (!isPing(event)) preamble.push(event)
+        return error === undefined ? Effect.succeed(events) : rest(error, preamble)
       })
 
       return Effect.suspend(() => isJudged ? pull : untilJudged)
