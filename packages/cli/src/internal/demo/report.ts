@@ -96,7 +96,8 @@ const legend = [
   signs,
   "",
   "401, 413, the spend limit and a stream that breaks after some words cannot be mended by a retry: the right end is an",
-  "error with a name, at once. After the 3600 seconds each model was asked once. Times add up calls that ran side by side."
+  "error with a name, at once; standard({ streamRecovery: {} }) goes on with such a stream where it stopped. For the 429 of",
+  "an hour each model was asked once. Times add up calls that ran side by side."
 ]
 
 /** The table, then the totals, for a terminal of so many columns. */
