@@ -10,8 +10,8 @@
  *
  * **Gotchas**
  *
- * A `KeyValueStore` cannot take a key for one process only. Two processes that submit the same work within the same moment may
- * both do so.
+ * A `KeyValueStore` cannot take a key for one process only, nor tell a submission that is under way in another process from one
+ * that broke off. Two processes that submit the same work at the same time may both do so.
  *
  * **Example** (Keeping the ledger in a KeyValueStore)
  *
@@ -40,7 +40,8 @@ import { BatchLedgerError } from "./BatchError.ts"
 
 /**
  * What is known of a submission: when it began (milliseconds of the epoch), how many requests it has, and the id of its batch.
- * Without an id it is under way, or it broke off and nobody heard how it ended.
+ * Without an id it is under way, or it broke off and nobody heard how it ended. `key` is in the second entry of a batch, under its
+ * id, and says whose it is.
  *
  * @category models
  * @since 0.1.0
@@ -48,7 +49,8 @@ import { BatchLedgerError } from "./BatchError.ts"
 export const Entry = Schema.Struct({
   startedAt: Schema.Finite,
   count: Schema.Int,
-  batchId: Schema.optionalKey(Schema.String)
+  batchId: Schema.optionalKey(Schema.String),
+  key: Schema.optionalKey(Schema.String)
 })
 
 /**

@@ -48,7 +48,7 @@ import type { Options, UnknownModel } from "./AnthropicClient.ts"
 import { BatchNotEndedError, IncompleteResultsError } from "./BatchError.ts"
 import * as BatchLedger from "./BatchLedger.ts"
 import type { BatchOutcome } from "./BatchOutcome.ts"
-import { type ClaudeError, NotFoundError } from "./ClaudeError.ts"
+import { type ClaudeError, InvalidResponseError, NotFoundError } from "./ClaudeError.ts"
 import type { CallOptions } from "./ClaudeService.ts"
 import { checkBatch, maxItems } from "./internal/batch/batchCheck.ts"
 import { isBatch, isDeletedBatch, isPage, requestCount } from "./internal/batch/batchShape.ts"
@@ -218,7 +218,7 @@ const withSdk = (
     // Not with the SDK's own pages: an answer that is none of the API's looks like a page without batches there.
     list: (call) =>
       Stream.paginate(undefined as string | undefined, (after) =>
-        Effect.map(
+        Effect.flatMap(
           ask(
             (options) =>
               client.get<unknown>("/v1/messages/batches", {
@@ -230,8 +230,12 @@ const withSdk = (
           ),
           (page) => {
             const { data, has_more: hasMore } = page as { data: ReadonlyArray<MessageBatch>; has_more?: boolean }
-            const last = data.at(-1)
-            return [data, hasMore === true && last !== undefined ? Option.some(last.id) : Option.none()] as const
+            const last = data.at(-1)?.id
+            // A gateway that does not pass on the query gives the same page forever.
+            if (last !== undefined && last === after) return Effect.fail(samePage())
+            return Effect.succeed(
+              [data, hasMore === true && last !== undefined ? Option.some(last) : Option.none<string>()] as const
+            )
           }
         )),
 
@@ -263,6 +267,9 @@ const withSdk = (
     ledger
   }
 }
+
+const samePage = (): InvalidResponseError =>
+  new InvalidResponseError({ message: "The list of batches does not go on: it gave the same page twice" })
 
 const resultsFailure = (thrown: unknown, context: SdkFailure.Context): ClaudeError | IncompleteResultsError =>
   thrown instanceof IncompleteResultsError ? thrown : SdkFailure.fromThrown(thrown, { ...context, streaming: true })

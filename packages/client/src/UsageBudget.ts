@@ -216,10 +216,12 @@ export const makeUnsafe = (options: Options): UsageBudget => {
  * next request sees it.
  *
  * What nobody tells (a request that timed out or was interrupted before its answer began) stays counted as it was reserved. A
- * stream that broke, or whose reader left, counts with what had come of it. An error of the API costs nothing.
+ * stream that broke, or whose reader left, counts with what had come of it. An error of the API costs nothing; a 500, 502 or 504 that a
+ * gateway made up in its place is told by nobody either.
  *
  * A budget in dollars needs the price of each model: a request to a model without one fails at once, with a
- * `UsageBudgetExceededError` that names it.
+ * `UsageBudgetExceededError` that names it. Where the API itself may ask other models (`fallbacks`), it is the dearest of them that is
+ * reserved for.
  *
  * A wrong option throws a `RangeError` that names it.
  *

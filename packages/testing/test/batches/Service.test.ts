@@ -168,3 +168,42 @@ describe("one client for both services", () => {
     assert.throws(() => ClaudeBatches.layer({ baseUrl: "ftp://example.com" }), RangeError, "ClaudeBatches.layer")
   })
 })
+
+describe("an answer that is half a batch", () => {
+  const whole = {
+    type: "message_batch",
+    id: "msgbatch_1",
+    processing_status: "ended",
+    request_counts: { processing: 0, succeeded: 1, errored: 0, canceled: 0, expired: 0 }
+  }
+  const over = (answer: () => unknown) =>
+    ClaudeBatches.make(new Anthropic({ apiKey, fetch: () => Promise.resolve(Response.json(answer())) }))
+
+  for (
+    const [what, fields] of [
+      ["has no counts", { request_counts: {} }],
+      ["has no number in a count", { request_counts: { ...whole.request_counts, expired: null } }],
+      ["counts in text", { request_counts: { ...whole.request_counts, succeeded: "1" } }],
+      ["does not say how far it is", { processing_status: null }]
+    ] as const
+  ) {
+    it.effect(`${what}: is none of the API's`, () =>
+      Effect.gen(function*() {
+        const batches = yield* over(() => ({ ...whole, ...fields }))
+        for (const operation of ["retrieve", "results"] as const) {
+          assert.strictEqual((yield* Effect.flip(run(batches, operation)))._tag, "InvalidResponseError")
+        }
+      }))
+  }
+
+  it.effect("a list that gives the same page for ever is not read for ever", () =>
+    Effect.gen(function*() {
+      let asked = 0
+      const batches = yield* over(() => {
+        if (++asked > 5) throw new Error("asked too often")
+        return { data: [whole], has_more: true }
+      })
+      assert.strictEqual((yield* Effect.flip(run(batches, "list")))._tag, "InvalidResponseError")
+      assert.strictEqual(asked, 2)
+    }))
+})

@@ -5,6 +5,7 @@ import type { ClaudeError } from "@effect-claude/client/ClaudeError"
 import type * as FaultPlan from "@effect-claude/testing/FaultPlan"
 import * as FaultStep from "@effect-claude/testing/FaultStep"
 import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as KeyValueStore from "effect/persistence/KeyValueStore"
@@ -206,6 +207,67 @@ describe("the same work", () => {
         assert.isTrue(second?.adopted)
       }).pipe(Effect.provide(KeyValueStore.layerMemory))))
 
+  it.live("is waited for by another fiber that adopts, however long it is under way", () =>
+    withBatches({}, (wire) =>
+      Effect.gen(function*() {
+        let sent = 0
+        const { batches } = wire
+        const slow: ClaudeBatches.ClaudeBatchesShape = {
+          ...batches,
+          create: (items, call) => Effect.delay(batches.create(items, call), ++sent === 1 ? "150 millis" : 0)
+        }
+        const job = submitAll(itemsOf(2), { ...quickly, onDuplicate: "adopt" }).pipe(
+          Effect.provideService(ClaudeBatches.ClaudeBatches, slow)
+        )
+        const both = (yield* Effect.all([job, job], { concurrency: 2 })).flat()
+        assert.deepStrictEqual(both.map(({ adopted }) => adopted), [false, true])
+        assert.strictEqual(both[0]?.id, both[1]?.id)
+        assert.strictEqual(yield* batchesOnServer(wire), 1)
+      })))
+
+  it.live("is waited for by nobody who only wants to know", () =>
+    withBatches({}, ({ batches }) =>
+      Effect.gen(function*() {
+        const stuck = { ...batches, create: () => Effect.never }
+        const job = submitAll(itemsOf(2)).pipe(Effect.provideService(ClaudeBatches.ClaudeBatches, stuck))
+        yield* Effect.forkChild(job, { startImmediately: true })
+        yield* Effect.yieldNow
+        assert.strictEqual((yield* Effect.flip(job))._tag, "DuplicateBatchError")
+      })))
+
+  for (const writes of [1, 2, 3, 4]) {
+    it.live(`is told from other work by a process that follows one which died after ${writes} writes to the ledger`, () =>
+      // The second submission breaks off, so that the batch of the first is looked at as one that may be it.
+      withBatches(
+        { batches: { steps: { create: [FaultStep.message(), FaultStep.reset()] } } },
+        (wire) =>
+          Effect.gen(function*() {
+            const memory = yield* BatchLedger.makeMemory
+            const died = yield* Deferred.make<void>()
+            let left = writes
+            const alive = <A, E>(write: Effect.Effect<A, E>) =>
+              Effect.suspend((): Effect.Effect<A, E> =>
+                --left < 0 ? Effect.andThen(Deferred.succeed(died, undefined), Effect.never) : write
+              )
+            const dying: BatchLedger.BatchLedger = {
+              ...memory,
+              claim: (key, entry) => alive(memory.claim(key, entry)),
+              set: (key, entry) => alive(memory.set(key, entry))
+            }
+            const job = (ledger: BatchLedger.BatchLedger) =>
+              submitAll(itemsOf(4), { ...quickly, maxItems: 2, onDuplicate: "adopt" }).pipe(
+                Effect.provideService(ClaudeBatches.ClaudeBatches, { ...wire.batches, ledger })
+              )
+            // Nobody waits for it to end: the dead do not.
+            yield* Effect.forkDetach(job(dying))
+            yield* Deferred.await(died)
+            const submitted = yield* job(memory)
+            assert.strictEqual(new Set(submitted.map(({ id }) => id)).size, 2)
+            assert.strictEqual(yield* batchesOnServer(wire), 2)
+          })
+      ))
+  }
+
   it.live("is not submitted when the ledger cannot be read", () =>
     withBatches({}, ({ api, batches }) =>
       Effect.gen(function*() {
@@ -282,6 +344,25 @@ describe("a submission whose answer is lost", () => {
       lost({
         create: [lostAnswer],
         list: [FaultStep.response({ status: 200, contentType: "text/html", body: "<html>", times: 20 })]
+      }),
+      (wire) =>
+        Effect.gen(function*() {
+          const error = yield* Effect.flip(submitAll(itemsOf(3)))
+          assert.strictEqual(error._tag, "UnknownSubmissionError")
+          assert.strictEqual((yield* creates(wire)).length, 1)
+        })
+    ))
+
+  it.live("is unknown when the list does not say how large batches are", () =>
+    withBatches(
+      lost({
+        create: [lostAnswer],
+        list: [FaultStep.response({
+          status: 200,
+          contentType: "application/json",
+          body: JSON.stringify({ data: [{ type: "message_batch", id: "msgbatch_1", request_counts: {} }] }),
+          times: 20
+        })]
       }),
       (wire) =>
         Effect.gen(function*() {

@@ -2,6 +2,7 @@ import type { ClaudeError } from "@effect-claude/client/ClaudeError"
 import * as ClaudeEvents from "@effect-claude/client/ClaudeEvents"
 import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
 import { ClaudeService } from "@effect-claude/client/ClaudeService"
+import * as SdkFailure from "@effect-claude/client/SdkFailure"
 import * as UsageBudget from "@effect-claude/client/UsageBudget"
 import * as UsageLedger from "@effect-claude/client/UsageLedger"
 import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
@@ -468,4 +469,106 @@ describe("windows, expectations and hands", () => {
         )
       )
     ))
+})
+
+describe("what may not get past a budget", () => {
+  const send = (fields: object) =>
+    Effect.asVoid(Effect.flatMap(ClaudeService, (claude) => claude.createMessage({ ...request, ...fields })))
+  const haiku = { model: "claude-haiku-5-5", max_tokens: 100 }
+  const dearer = "claude-fable-5-2"
+
+  const refusedFor = (model: string, fields: object, budget: UsageBudget.UsageBudget) =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(send(fields).pipe(UsageBudget.withBudget(budget)))
+      assert.deepInclude(error, { _tag: "UsageBudgetExceededError", model })
+      assert.strictEqual(yield* sent, 0)
+      assert.strictEqual((yield* budget.level).reserved, 0)
+    })
+
+  // What 106 tokens of Haiku cost is a fortieth of what Fable takes for them.
+  const enoughForHaiku = () => UsageBudget.makeUnsafe({ limit: { usd: 0.0001 } })
+
+  it.effect("a dearer model that the API asks by itself, named by the request", () =>
+    refusedFor(haiku.model, { ...haiku, fallbacks: [{ model: dearer }] }, enoughForHaiku()).pipe((test) =>
+      using(test, always().pipe(ClaudeLayer.withUsageLedger()))
+    ))
+
+  for (const fallbacks of [[dearer], "default"] as const) {
+    it.effect(`a dearer model that the API asks by itself, by the layer's ${String(fallbacks)}`, () =>
+      refusedFor(haiku.model, haiku, enoughForHaiku()).pipe((test) =>
+        using(test, always().pipe(ClaudeLayer.withServerFallbacks(fallbacks), ClaudeLayer.withUsageLedger()))
+      ))
+  }
+
+  it.effect("a model without a price that the API asks by itself", () =>
+    refusedFor("claude-mythos-5-2", haiku, UsageBudget.makeUnsafe({ limit: { usd: 100 } })).pipe((test) =>
+      using(test, always().pipe(ClaudeLayer.withServerFallbacks(["claude-mythos-5-2"]), ClaudeLayer.withUsageLedger()))
+    ))
+
+  it.effect("a longer answer of a model that the API asks by itself", () =>
+    refusedFor(haiku.model, { ...haiku, fallbacks: [{ model: dearer, max_tokens: 500 }] }, budgetOf(400)).pipe((test) =>
+      using(test, always().pipe(ClaudeLayer.withUsageLedger()))
+    ))
+
+  it.effect("without those it does", () =>
+    send(haiku).pipe(
+      UsageBudget.withBudget(enoughForHaiku()),
+      (test) => using(test, always().pipe(ClaudeLayer.withUsageLedger()))
+    ))
+
+  const estimates: ReadonlyArray<readonly [string, () => number]> = [
+    ["is no number", () => Number.NaN],
+    ["fails", () => {
+      throw new Error("no tokenizer")
+    }]
+  ]
+  for (const [what, estimate] of estimates) {
+    it.effect(`an estimate that ${what}`, () =>
+      Effect.gen(function*() {
+        const budget = budgetOf(reserved)
+        assert.strictEqual(yield* tagOf(createMessage.pipe(UsageBudget.withBudget(budget))), "ok")
+        assert.deepStrictEqual(yield* budget.level, { spent: 26, reserved: 0, remaining: 80 })
+        assert.strictEqual(
+          yield* tagOf(createMessage.pipe(UsageBudget.withBudget(budget))),
+          "UsageBudgetExceededError"
+        )
+      }).pipe((test) => using(test, always().pipe(ClaudeLayer.withUsageLedger({ estimate })))))
+  }
+
+  for (const status of [500, 502, 504, 520]) {
+    const fault = Fault.of(SdkFailure.fromAnswer({ status, body: "<html><title>Bad gateway</title></html>" }))
+    for (const [name, call] of operations) {
+      it.effect(`${name}: a ${status} of a gateway, behind which it may have been answered`, () =>
+        Effect.gen(function*() {
+          const budget = budgetOf(1000)
+          assert.isTrue(Result.isFailure(yield* Effect.result(call.pipe(UsageBudget.withBudget(budget)))))
+          assert.deepStrictEqual(yield* budget.level, { spent: reserved, reserved: 0, remaining: 1000 - reserved })
+          assert.deepInclude(yield* totals, { attempts: 1, estimated: 1 })
+        }).pipe((test) => using(test, script(fault).pipe(ClaudeLayer.withUsageLedger()))))
+    }
+  }
+
+  const saidNo = [
+    ["a 500 of the API", Fault.internalServer()],
+    ["a 504 of the API", Fault.gatewayTimeout()],
+    ["a 503 of a gateway", Fault.of(SdkFailure.fromAnswer({ status: 503, body: "<html>" }))]
+  ] as const
+  for (const [what, fault] of saidNo) {
+    it.effect(`${what} is none of that: it costs nothing`, () =>
+      Effect.gen(function*() {
+        const budget = budgetOf(1000)
+        yield* Effect.result(createMessage.pipe(UsageBudget.withBudget(budget)))
+        assert.deepStrictEqual(yield* budget.level, { spent: 0, reserved: 0, remaining: 1000 })
+      }).pipe((test) => using(test, script(fault).pipe(ClaudeLayer.withUsageLedger()))))
+  }
+
+  for (const limit of [{ usd: 1 }, { tokens: 1000 }]) {
+    it.effect(`a request without a model is refused for that, and holds nothing (${Object.keys(limit)[0]})`, () =>
+      Effect.gen(function*() {
+        const budget = UsageBudget.makeUnsafe({ limit })
+        const tag = yield* tagOf(send({ model: undefined }).pipe(UsageBudget.withBudget(budget)))
+        assert.strictEqual(tag, "usd" in limit ? "UsageBudgetExceededError" : "InvalidRequestError")
+        assert.strictEqual((yield* budget.level).reserved, 0)
+      }).pipe((test) => using(test, always().pipe(ClaudeLayer.withUsageLedger()))))
+  }
 })

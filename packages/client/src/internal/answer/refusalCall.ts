@@ -41,7 +41,7 @@ export const withBeta = (options: CallOptions | undefined, beta: string): CallOp
   return { ...options, headers: { ...headers, [name]: [...betas, beta].join(",") } }
 }
 
-type Fallbacks = "default" | ReadonlyArray<BetaFallbackParam>
+export type Fallbacks = "default" | ReadonlyArray<BetaFallbackParam>
 
 /** The chain as the API takes it. One that it would refuse throws a `RangeError`. */
 export const checkFallbacks = (owner: string, fallbacks: ServerFallbacks): Fallbacks => {

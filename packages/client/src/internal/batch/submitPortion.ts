@@ -13,6 +13,7 @@ import type { ClaudeError } from "../../ClaudeError.ts"
 import type { ClaudeSchedule } from "../../ClaudeSchedule.ts"
 import type { CallOptions } from "../../ClaudeService.ts"
 import { requestCount } from "./batchShape.ts"
+import { oneAtATime } from "./oneAtATime.ts"
 import type { Portion } from "./splitItems.ts"
 
 export interface SubmitPolicy {
@@ -26,6 +27,12 @@ export interface SubmitPolicy {
 export interface Submission {
   readonly batchId: string
   readonly adopted: boolean
+}
+
+/** A batch on the server, and what the ledger knows of it. */
+interface Candidate {
+  readonly id: string
+  readonly mark: Entry | undefined
 }
 
 type SubmitFailure = ClaudeError | DuplicateBatchError | UnknownSubmissionError | BatchLedgerError
@@ -69,16 +76,14 @@ export const submitPortion = (
   const { ledger } = batches
   const count = items.length
 
-  const isOfOtherWork = (batchId: string): Effect.Effect<boolean, BatchLedgerError> =>
-    Effect.map(ledger.get(markOf(batchId)), (entry) => entry !== undefined)
-
-  const look = (since: number): Effect.Effect<ReadonlyArray<string>, ClaudeError | BatchLedgerError> =>
+  /** The batches that may be the one. Of one that the ledger has under this key already there is no doubt. */
+  const look = (since: number): Effect.Effect<ReadonlyArray<Candidate>, ClaudeError | BatchLedgerError> =>
     batches.list(call).pipe(
       // The newest come first. What cannot be read as a time is looked at, which is the safe side.
       Stream.takeWhile(({ created_at: createdAt }) => !(Date.parse(createdAt) < since - clockSkew)),
       Stream.filter((batch) => requestCount(batch) === count),
-      Stream.filterEffect(({ id }) => Effect.map(isOfOtherWork(id), (isOther) => !isOther)),
-      Stream.map(({ id }) => id),
+      Stream.mapEffect(({ id }) => Effect.map(ledger.get(markOf(id)), (mark) => ({ id, mark }))),
+      Stream.filter(({ mark }) => mark === undefined || mark.key === key),
       Stream.runCollect,
       retry(schedule)
     )
@@ -106,10 +111,12 @@ export const submitPortion = (
           (error): error is ClaudeError => error._tag !== "BatchLedgerError",
           (error) => Effect.fail(unknown([], cause ?? error))
         )
+        const ours = found.find(({ mark }) => mark !== undefined)
+        if (ours !== undefined) return Option.some(ours.id)
         const [only, ...others] = found
         if (only !== undefined) {
-          if (onDuplicate === "adopt" && others.length === 0) return Option.some(only)
-          return yield* unknown(found, cause)
+          if (onDuplicate === "adopt" && others.length === 0) return Option.some(only.id)
+          return yield* unknown(found.map(({ id }) => id), cause)
         }
         const left = end - (yield* Clock.currentTimeMillis)
         if (left <= 0) return Option.none()
@@ -119,9 +126,11 @@ export const submitPortion = (
 
   const record = (batchId: string, startedAt: number): Effect.Effect<void> => {
     const entry: Entry = { startedAt, count, batchId }
-    // The batch exists: a ledger that cannot be written must not lose it for the caller.
-    return Effect.andThen(ledger.set(key, entry), ledger.set(markOf(batchId), entry)).pipe(
-      Effect.catch((error) => Effect.logWarning(`Batch ${batchId} was submitted, but ${error.message}`))
+    // The mark first: should the process die in between, it tells whose the batch is. The batch exists, and a ledger that cannot be
+    // written must not lose it for the caller.
+    return Effect.andThen(ledger.set(markOf(batchId), { ...entry, key }), ledger.set(key, entry)).pipe(
+      Effect.catch((error) => Effect.logWarning(`Batch ${batchId} was submitted, but ${error.message}`)),
+      Effect.uninterruptible
     )
   }
 
@@ -179,7 +188,7 @@ export const submitPortion = (
       return { batchId, adopted: true }
     })
 
-  return Effect.gen(function*() {
+  const submission = Effect.gen(function*() {
     const startedAt = yield* Clock.currentTimeMillis
     const existing = yield* ledger.claim(key, { startedAt, count })
     if (existing === undefined) return yield* submit(startedAt)
@@ -190,6 +199,8 @@ export const submitPortion = (
     )
     return yield* begin(startedAt)
   })
+
+  return oneAtATime(submission, { ledger, key, isPatient: onDuplicate === "adopt" })
 }
 
 const inBatch = ({ batchId }: Entry): string => batchId === undefined ? "" : ` (batch ${batchId})`

@@ -7,6 +7,7 @@ import * as Stream from "effect/Stream"
 import type { ClaudeError } from "../../ClaudeError.ts"
 import type { ClaudeServiceShape, MessageRequest, Policy } from "../../ClaudeService.ts"
 import type { MessageEvent } from "../../MessageEvents.ts"
+import { type Fallbacks, statesFallbacks, withFallbacks } from "../answer/refusalCall.ts"
 import {
   type AttemptListener,
   CurrentAttemptListener,
@@ -94,13 +95,23 @@ const watchStream = (request: MessageRequest, stream: EventStream): EventStream 
   }))
 }
 
-const watched = (inner: ClaudeServiceShape): ClaudeServiceShape => ({
-  ...inner,
-  createMessage: (request, call) => watchMessage(request, inner.createMessage(request, call)),
-  // Counting tokens is free.
-  countTokens: (request, call) => watchEffect(request.model, inner.countTokens(request, call)),
-  streamMessage: (request, call) => watchStream(request, inner.streamMessage(request, call))
-})
+/** The request as it will be sent: what it may cost depends on the models that a part of the attempt lets the API ask instead. */
+const asSent = (policies: ReadonlyArray<Policy>): (request: MessageRequest) => MessageRequest => {
+  const fallbacks = policies.find(({ name }) => name === "serverFallbacks")?.options["fallbacks"]
+  if (fallbacks === undefined) return (request) => request
+  return (request) => statesFallbacks(request) ? request : withFallbacks({ request }, fallbacks as Fallbacks).request
+}
+
+const watched = (inner: ClaudeServiceShape): ClaudeServiceShape => {
+  const sent = asSent(inner.policies ?? [])
+  return {
+    ...inner,
+    createMessage: (request, call) => watchMessage(sent(request), inner.createMessage(request, call)),
+    // Counting tokens is free.
+    countTokens: (request, call) => watchEffect(request.model, inner.countTokens(request, call)),
+    streamMessage: (request, call) => watchStream(sent(request), inner.streamMessage(request, call))
+  }
+}
 
 /** Whether the attempts of a service with these policies around it are seen by anybody. */
 export const marksAttempts = (policies: ReadonlyArray<Policy>): boolean =>

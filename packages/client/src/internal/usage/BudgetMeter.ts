@@ -53,7 +53,7 @@ export class BudgetMeter {
   /** Why a request may not be sent, and nothing if it may. Takes nothing: of several budgets all are asked first. */
   refusal(forecast: Forecast, prices: Prices, clock: Clock.Clock): Refusal | undefined {
     const required = this.required(forecast, prices)
-    if (required === undefined) return this.unpriced(forecast.model)
+    if (required === undefined) return this.unpriced(forecast.unpriced(this.facts.prices ?? prices))
     this.roll(clock)
     return this.spent + this.held + required > this.limit ? this.exceeded(forecast.model, required, clock) : undefined
   }
@@ -99,9 +99,9 @@ export class BudgetMeter {
   }
 
   private required(forecast: Forecast, prices: Prices): number | undefined {
-    if (this.facts.unit === "tokens") return forecast.tokens(this.facts.reserve)
-    const known = ratesFor(forecast.model, this.facts.prices ?? prices)
-    return known === undefined ? undefined : forecast.nanos(this.facts.reserve, known)
+    return this.facts.unit === "tokens"
+      ? forecast.tokens(this.facts.reserve)
+      : forecast.nanos(this.facts.reserve, this.facts.prices ?? prices)
   }
 
   private amountOf(model: string, used: Consumption, prices: Prices): number | undefined {

@@ -1,5 +1,5 @@
 import type { MessageRequest } from "../../ClaudeService.ts"
-import type { ModelPrices } from "../../Prices.ts"
+import type { Prices } from "../../Prices.ts"
 import * as TokenUsage from "../../TokenUsage.ts"
 import type { Reserve } from "../../UsageBudget.ts"
 import { estimateInput } from "../estimateInput.ts"
@@ -7,7 +7,7 @@ import { property } from "../foreignError.ts"
 import type { LearnedCosts } from "../limiter/LearnedCosts.ts"
 import type { Consumption } from "./consumption.ts"
 import { nothing } from "./consumption.ts"
-import { factorFor, nanosPerRatedToken, nanosPerSearch, ratesForInput } from "./pricing.ts"
+import { factorFor, nanosPerRatedToken, nanosPerSearch, ratesFor, ratesForInput } from "./pricing.ts"
 
 type CacheLifetime = "5m" | "1h" | undefined
 
@@ -39,8 +39,42 @@ const mostSearches = (tools: unknown): number => {
   return most
 }
 
-const outputLimit = ({ max_tokens }: MessageRequest): number =>
-  Number.isFinite(max_tokens) && max_tokens > 0 ? Math.ceil(max_tokens) : 0
+const tokensOf = (limit: unknown): number =>
+  typeof limit === "number" && Number.isFinite(limit) && limit > 0 ? Math.ceil(limit) : 0
+
+/** A request that was made up may name no model. */
+const nameOf = (model: unknown): string => typeof model === "string" ? model : "none"
+
+/** A model that may be the one to answer, and what an answer of it is bounded by. */
+interface Candidate {
+  readonly model: string
+  readonly maxTokens: number
+  readonly isFast: boolean
+}
+
+/** The models that the API may ask in place of the one of a request; `"default"` if it is to choose. */
+const fallbacksOf = (request: MessageRequest, own: Candidate): ReadonlyArray<Candidate> | "default" => {
+  const fallbacks = property(request, "fallbacks")
+  if (fallbacks === "default") return fallbacks
+  if (!Array.isArray(fallbacks)) return []
+  return fallbacks.flatMap((entry: unknown) => {
+    const model = property(entry, "model")
+    if (typeof model !== "string") return []
+    const maxTokens = property(entry, "max_tokens") ?? own.maxTokens
+    const speed = property(entry, "speed")
+    return [{ model, maxTokens: tokensOf(maxTokens), isFast: speed === undefined ? own.isFast : speed === "fast" }]
+  })
+}
+
+/** An estimate, also where the program's own function has none: with one that is no number a budget would let all pass. */
+const checkedEstimate = (estimate: (request: MessageRequest) => number, request: MessageRequest): number => {
+  try {
+    const tokens = estimate(request)
+    return Number.isNaN(tokens) ? estimateInput(request) : Math.max(0, Math.ceil(tokens))
+  } catch {
+    return estimateInput(request)
+  }
+}
 
 /** An estimate may be short by a few percent, and a price that changes with the length of the prompt is five times the other. */
 const nearlyLong = 1.25
@@ -61,23 +95,57 @@ export class Forecast {
   }
 
   tokens(reserve: Reserve): number {
-    return this.input(reserve) + this.output(reserve)
+    const own = this.own
+    const fallbacks = fallbacksOf(this.request, own)
+    const candidates = fallbacks === "default" ? [own] : [own, ...fallbacks]
+    return this.input(reserve) + Math.max(...candidates.map((candidate) => this.output(reserve, candidate)))
   }
 
-  /** In billionths of a dollar; `undefined` if there is no price for the speed that the request asks for. */
-  nanos(reserve: Reserve, prices: ModelPrices): number | undefined {
-    const factor = factorFor(prices, this.modifiers)
-    if (factor === undefined) return undefined
+  /**
+   * In billionths of a dollar, of the dearest of the models that may answer; where the API chooses, of all that have a price.
+   * `undefined` if one has none, or none for the speed that is asked for.
+   */
+  nanos(reserve: Reserve, prices: Prices): number | undefined {
+    const own = this.own
+    const fallbacks = fallbacksOf(this.request, own)
+    let most = this.nanosOf(reserve, prices, own)
+    if (fallbacks === "default") {
+      for (const model of Object.keys(prices)) {
+        const nanos = this.nanosOf(reserve, prices, { ...own, model, isFast: false })
+        if (most !== undefined && nanos !== undefined) most = Math.max(most, nanos)
+      }
+      return most
+    }
+    for (const candidate of fallbacks) {
+      const nanos = this.nanosOf(reserve, prices, candidate)
+      most = most === undefined || nanos === undefined ? undefined : Math.max(most, nanos)
+    }
+    return most
+  }
+
+  /** The first of the models that may answer of which `nanos` finds no price. */
+  unpriced(prices: Prices): string {
+    const own = this.own
+    const fallbacks = fallbacksOf(this.request, own)
+    const candidates = fallbacks === "default" ? [own] : [own, ...fallbacks]
+    const unpriced = candidates.find((candidate) => this.nanosOf("expected", prices, candidate) === undefined)
+    return nameOf((unpriced ?? own).model)
+  }
+
+  private nanosOf(reserve: Reserve, prices: Prices, candidate: Candidate): number | undefined {
+    const known = ratesFor(candidate.model, prices)
+    const factor = known && factorFor(known, { ...this.modifiers, isFast: candidate.isFast })
+    if (known === undefined || factor === undefined) return undefined
     const input = this.input(reserve)
-    const rates = ratesForInput(prices, input * nearlyLong)
+    const rates = ratesForInput(known, input * nearlyLong)
     const lifetime = reserve === "expected" ? undefined : cacheLifetime(this.request)
     const rate = lifetime === undefined ? rates.input : lifetime === "1h" ? rates.cacheWrite1h : rates.cacheWrite5m
-    const rated = input * rate + this.output(reserve) * rates.output
+    const rated = input * rate + this.output(reserve, candidate) * rates.output
     return Math.ceil(rated * factor * nanosPerRatedToken) + mostSearches(this.request.tools) * nanosPerSearch
   }
 
   /** What is thought to have been used where nobody tells: the input, and as much output as answers have on average. */
-  guess(output = this.output("expected")): Consumption {
+  guess(output = this.output("expected", this.own)): Consumption {
     const usage = { ...TokenUsage.zero, inputTokens: this.input("expected"), outputTokens: output }
     return { ...nothing, ...this.modifiers, usage }
   }
@@ -96,15 +164,19 @@ export class Forecast {
   }
 
   private input(reserve: Reserve): number {
-    const estimate = this.estimated ??= Math.max(0, Math.ceil(this.estimate(this.request)))
+    const estimate = this.estimated ??= checkedEstimate(this.estimate, this.request)
     // A function of the program's own is taken at its word.
     if (this.estimate !== estimateInput) return estimate
     const usual = this.learned.input(this.model, estimate, false)
     return reserve === "expected" ? usual : Math.max(estimate, usual)
   }
 
-  private output(reserve: Reserve): number {
-    const most = outputLimit(this.request)
-    return reserve === "expected" ? this.learned.output(this.model, most) : most
+  private output(reserve: Reserve, { maxTokens, model }: Candidate): number {
+    return reserve === "expected" ? this.learned.output(model, maxTokens) : maxTokens
+  }
+
+  /** The model that the request names. */
+  private get own(): Candidate {
+    return { model: this.model, maxTokens: tokensOf(this.request.max_tokens), isFast: this.modifiers.isFast }
   }
 }

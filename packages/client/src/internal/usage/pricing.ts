@@ -21,6 +21,8 @@ const usOnlyFactor = 1.1
 const date = /-\d{8}$/
 
 export const ratesFor = (model: string, prices: Prices): ModelPrices | undefined => {
+  // A request that was made up, or an answer of a gateway, may name none.
+  if (typeof model !== "string") return undefined
   if (Object.hasOwn(prices, model)) return prices[model]
   const undated = model.replace(date, "")
   return Object.hasOwn(prices, undated) ? prices[undated] : undefined

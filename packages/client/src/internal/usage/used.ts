@@ -28,8 +28,12 @@ export interface Used {
 const errorIn = (cause: Cause.Cause<ClaudeError>): ClaudeError | undefined =>
   Option.getOrUndefined(Cause.findErrorOption(cause))
 
+/** Whether a gateway lost its patience with the API, or the answer of it, which may have been made and billed. */
+const isOfGateway = ({ errorType, status }: ClaudeError): boolean =>
+  errorType === undefined && status !== undefined && status >= 500 && status !== 503 && status !== 529
+
 /** What failed with an error of the API itself, before an answer began, is not billed. */
-const isFree = (error: ClaudeError): boolean => wasNeverSent(error) || isApiError(error)
+const isFree = (error: ClaudeError): boolean => wasNeverSent(error) || (isApiError(error) && !isOfGateway(error))
 
 const told = (consumption: Consumption) => ({ consumption, isEstimated: false, isUnknown: false })
 
