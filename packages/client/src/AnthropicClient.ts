@@ -51,6 +51,7 @@ import { makeModelCheck } from "./internal/modelCheck.ts"
 import { scopedSignal } from "./internal/scopedSignal.ts"
 import { prepareCall, requestIdOf, withFreshToken } from "./internal/sdkCall.ts"
 import { checkOptions, makeSdkClient, optionsFromConfig } from "./internal/sdkClient.ts"
+import { refuseUncounted } from "./internal/usage/unseen.ts"
 import * as RequestCheck from "./RequestCheck.ts"
 import * as SdkFailure from "./SdkFailure.ts"
 
@@ -155,6 +156,7 @@ export const make = (
   const createMessage: ClaudeServiceShape["createMessage"] = (request, call) =>
     Effect.gen(function*() {
       const body = { ...request, stream: false as const }
+      yield* refuseUncounted
       yield* checked(body, "messages", false)
       const { context, sdkOptions } = yield* prepare(request, call)
       const { data, response } = yield* authenticated(Effect.tryPromise({
@@ -170,6 +172,7 @@ export const make = (
   const streamMessage: ClaudeServiceShape["streamMessage"] = (request, call) =>
     Stream.unwrap(Effect.gen(function*() {
       const body = { ...request, stream: true as const }
+      yield* refuseUncounted
       yield* checked(body, "messages", true)
       const { context, sdkOptions } = yield* prepare(request, call)
       // Of the scope, not of the effect: the signal must fire when the stream is dropped, while a read is pending.

@@ -116,4 +116,32 @@ describe("the usage ledger, over a socket", () => {
       assert.deepStrictEqual(yield* budget.level, { spent: 0, reserved: 0, remaining: 1000 })
       assert.deepInclude(yield* Effect.flatMap(ledgerOf(claude), ({ totals }) => totals), { attempts: 1, cost: 0 })
     })))
+
+  // The service is no part of the region's context, so only the client itself can notice.
+  it.live("a client that nobody counts sends nothing within a budget", () =>
+    withWire({}, ({ api, claude }) =>
+      Effect.gen(function*() {
+        const budget = UsageBudget.makeUnsafe({ limit: { tokens: 1000 } })
+        const message = yield* Effect.exit(claude.createMessage(request).pipe(UsageBudget.withBudget(budget)))
+        assert.include(String(message), "nobody sees")
+        const stream = claude.streamMessage(request).pipe(UsageBudget.streamWithBudget(budget), Stream.runDrain)
+        assert.include(String(yield* Effect.exit(stream)), "nobody sees")
+        assert.lengthOf(yield* api.requests, 0)
+        yield* claude.countTokens(request).pipe(UsageBudget.withBudget(budget))
+      })))
+
+  it.live("a policy around it is enough, wherever the service is provided", () => {
+    const budget = UsageBudget.makeUnsafe({ limit: { tokens: 1_000_000 } })
+    return withWire(
+      { after: FaultStep.message({ usage }) },
+      ({ claude }) =>
+        Effect.gen(function*() {
+          yield* claude.createMessage(request).pipe(UsageBudget.withBudget(budget))
+          yield* claude.streamMessage(request).pipe(UsageBudget.streamWithBudget(budget), Stream.runDrain)
+          assert.strictEqual((yield* budget.level).spent, 2 * 6200)
+        }),
+      (base) =>
+        base.pipe(ClaudeLayer.withAttemptTimeout({ attempt: "10 seconds" }), ClaudeLayer.withDeadline("10 seconds"))
+    )
+  })
 })

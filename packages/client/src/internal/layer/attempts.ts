@@ -7,7 +7,7 @@ import * as Stream from "effect/Stream"
 import type { ClaudeError } from "../../ClaudeError.ts"
 import type { ClaudeServiceShape, MessageRequest, Policy } from "../../ClaudeService.ts"
 import type { MessageEvent } from "../../MessageEvents.ts"
-import { type Fallbacks, statesFallbacks, withFallbacks } from "../answer/refusalCall.ts"
+import { type Fallbacks, withDefaultFallbacks } from "../answer/refusalCall.ts"
 import {
   type AttemptListener,
   CurrentAttemptListener,
@@ -71,7 +71,11 @@ const watchMessage = (request: MessageRequest, effect: Effect.Effect<Message, Cl
     const scope = fiber.getRef(CurrentUsageScope)
     return scope === undefined
       ? watchedBy(fiber, request.model, effect)
-      : scope.effect(fiber, request, watchEffect(request.model, effect))
+      : scope.effect(
+        fiber,
+        request,
+        Effect.provideService(watchEffect(request.model, effect), CurrentUsageScope, undefined)
+      )
   })
 
 type EventStream = Stream.Stream<MessageEvent, ClaudeError>
@@ -91,7 +95,13 @@ const watchStream = (request: MessageRequest, stream: EventStream): EventStream 
     const scope = fiber.getRef(CurrentUsageScope)
     return scope === undefined
       ? watched(fiber)
-      : Effect.succeed(scope.stream(fiber, request, Stream.unwrap(Effect.withFiber(watched))))
+      : Effect.succeed(
+        scope.stream(
+          fiber,
+          request,
+          Stream.provideService(Stream.unwrap(Effect.withFiber(watched)), CurrentUsageScope, undefined)
+        )
+      )
   }))
 }
 
@@ -99,7 +109,7 @@ const watchStream = (request: MessageRequest, stream: EventStream): EventStream 
 const asSent = (policies: ReadonlyArray<Policy>): (request: MessageRequest) => MessageRequest => {
   const fallbacks = policies.find(({ name }) => name === "serverFallbacks")?.options["fallbacks"]
   if (fallbacks === undefined) return (request) => request
-  return (request) => statesFallbacks(request) ? request : withFallbacks({ request }, fallbacks as Fallbacks).request
+  return (request) => withDefaultFallbacks({ request }, fallbacks as Fallbacks).request
 }
 
 const watched = (inner: ClaudeServiceShape): ClaudeServiceShape => {

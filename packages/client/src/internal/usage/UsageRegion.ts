@@ -14,6 +14,7 @@ import { LearnedCosts } from "../limiter/LearnedCosts.ts"
 import type { Book } from "./Book.ts"
 import type { BudgetMeter } from "./BudgetMeter.ts"
 import { CallUsage, distinct } from "./CallUsage.ts"
+import { unseen } from "./unseen.ts"
 
 export const defaultKey = "default"
 
@@ -81,14 +82,10 @@ class UsageRegion implements UsageScope {
   }
 }
 
-/** A budget that nobody keeps to is worse than none. */
 const refuseUnseen = (owner: string, fiber: Fiber.Fiber<unknown, unknown>): void => {
   const policies = Context.getOrUndefined(fiber.context, ClaudeService)?.policies
   if (policies === undefined || marksAttempts(policies)) return
-  throw new Error(
-    `${owner}: nobody sees what the ClaudeService here sends, so nothing would be counted; put ClaudeLayer.withUsageLedger() `
-      + `around it`
-  )
+  throw unseen(owner)
 }
 
 const open = (facts: RegionFacts, fiber: Fiber.Fiber<unknown, unknown>): UsageRegion => {
