@@ -1,5 +1,5 @@
 import type { ContentBlock, MessageParam } from "@anthropic-ai/sdk/resources/messages/messages"
-import { answeredCalls, isHandover } from "./blocks.ts"
+import { answeredCalls, isBlankText, isHandover } from "./blocks.ts"
 
 // The model that handed over signed its thinking for itself, and its calls have no results. The API refuses both.
 const leftBehind: ReadonlySet<string> = new Set(["thinking", "redacted_thinking", "connector_text", "tool_use"])
@@ -8,13 +8,14 @@ type Content = Extract<MessageParam["content"], Array<unknown>>
 
 /**
  * The content of an answer as it goes back to the API: as it came, except for what a model left before it handed over to
- * another one.
+ * another one, and for blank text, which the API gives (beside calls of tools, say) and does not take.
  */
 export const sendableContent = (content: ReadonlyArray<ContentBlock>): Content => {
-  const handover = content.findLastIndex(isHandover)
-  if (handover === -1) return [...content]
-  const answered = answeredCalls(content)
-  return content.filter((block, index) =>
+  const said = content.filter((block) => !isBlankText(block))
+  const handover = said.findLastIndex(isHandover)
+  if (handover === -1) return said
+  const answered = answeredCalls(said)
+  return said.filter((block, index) =>
     index >= handover || !(leftBehind.has(block.type) || (block.type === "server_tool_use" && !answered.has(block.id)))
   )
 }
