@@ -100,8 +100,8 @@ type EncodingServicesOf<Output> = Output extends Schema.Constraint ? Output["Enc
  * - `output`: the Schema of what `run` gives, which the model gets as JSON. Without one `run` gives {@link Content}.
  * - `run`: runs it. A failure goes back to the model as an error result. So does a defect, but of that the model is
  *   told only that it happened.
- * - `describeFailure`: what the model is told of a failure; its `message`, cut at 1,000 characters, without what looks like a
- *   secret.
+ * - `describeFailure`: what the model is told of a failure; its `message`, or the failure itself if that is a text, cut at
+ *   1,000 characters, without what looks like a secret.
  * - `haltOn`: which failures stop the loop instead, with a `ToolLoopError` that has them; none. When the run goes on later,
  *   the tool is run again, with the same key.
  * - `idempotent`: whether a call that began, and of which nobody knows how it ended, may simply be run again, with the same
@@ -290,7 +290,8 @@ export const make: {
     judge: (error) => {
       const failure = error as E
       if (options.haltOn?.(failure) === true) return undefined
-      return options.describeFailure?.(failure) ?? (redact(messageOf(failure), {}) || "The tool failed.")
+      const message = typeof failure === "string" ? failure : messageOf(failure)
+      return options.describeFailure?.(failure) ?? redact(message, {})
     }
   }
 }

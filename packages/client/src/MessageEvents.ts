@@ -35,6 +35,7 @@ import type * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import * as AnswerInfo from "./AnswerInfo.ts"
 import type { ClaudeError, PartialAnswer } from "./ClaudeError.ts"
+import { contentOf } from "./internal/answer/blocks.ts"
 import { isWellFormed } from "./internal/eventShape.ts"
 import { makeTextTrack } from "./internal/stream/TextTrack.ts"
 
@@ -395,7 +396,8 @@ const streamed = (block: ContentBlock): Streamed => {
         empty: { ...block, text: "", ...(Array.isArray(block.citations) ? { citations: [] } : undefined) },
         deltas: [
           { type: "text_delta", text: block.text },
-          ...(block.citations ?? []).map((citation) => ({ type: "citations_delta" as const, citation }))
+          ...(Array.isArray(block.citations) ? block.citations : [])
+            .map((citation) => ({ type: "citations_delta" as const, citation }))
         ]
       }
     case "thinking":
@@ -423,6 +425,10 @@ const streamed = (block: ContentBlock): Streamed => {
  * **When to use**
  *
  * Use to answer a stream with a message that is already there: a static fallback, a cached answer, a test.
+ *
+ * **Details**
+ *
+ * What a gateway has put in the place of blocks is left out.
  *
  * **Example** (Listing the events of a message)
  *
@@ -455,7 +461,7 @@ export const fromMessage = (message: Message): ReadonlyArray<RawMessageStreamEve
       usage: { ...message.usage, output_tokens: 0 }
     }
   },
-  ...message.content.flatMap((block, index): ReadonlyArray<RawMessageStreamEvent> => {
+  ...contentOf(message).flatMap((block, index): ReadonlyArray<RawMessageStreamEvent> => {
     const parts = streamed(block)
     return [
       { type: "content_block_start", index, content_block: parts.empty },

@@ -65,7 +65,8 @@ export interface Options {
  * not happened yet. A record that was whole once and is so no longer is a `ToolLedgerError` that names its key.
  *
  * Of two processes that go on with the same run, the one that opened it last has it. The other one fails before its next
- * tool or turn; neither runs a call of a tool that the other one has begun.
+ * tool or turn; neither runs a call of a tool that the other one has begun, unless the tool is `idempotent` or its `recover`
+ * says that it had no effect.
  *
  * **Gotchas**
  *

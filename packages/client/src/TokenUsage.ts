@@ -61,7 +61,9 @@ export type TokenUsage = typeof TokenUsage.Type
  */
 export const zero: TokenUsage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 }
 
-const count = (value: unknown): number => Predicate.isNumber(value) && Number.isFinite(value) && value > 0 ? value : 0
+// Bounded, so that no sum of what a gateway made up is infinite.
+const count = (value: unknown): number =>
+  Predicate.isNumber(value) && Number.isFinite(value) && value > 0 ? Math.min(value, Number.MAX_SAFE_INTEGER) : 0
 
 /**
  * What an answer, or anything else with a `usage` of the API's form, says it took. What it does not say is 0.

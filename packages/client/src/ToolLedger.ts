@@ -84,7 +84,7 @@ export type CallState =
  * - `find`: what is known of a call; `undefined` if it never began.
  * - `start`: says that an attempt of a call begins. Fails with `takenOver`, and then the tool must not run.
  * - `finish`: says what a call gave. It did happen, so this does not ask who owns the run.
- * - `release`: says that the attempt that is open had no effect.
+ * - `release`: says that the attempt that is open had no effect; the one that `start` of this `OpenRun` began, if it has.
  *
  * @category models
  * @since 0.1.0

@@ -177,8 +177,8 @@ const ignore = () => Effect.void
  * In each step, in this order:
  *
  * 1. Claude is asked. An error with a `Stop` verdict stops the run, another one repeats the step.
- * 2. An answer that is cut, refused or empty stops the run with the error that it amounts to; it does not become part of the
- *    conversation, and none of its tools run. One that pauses is sent on as it is.
+ * 2. An answer that is cut, refused or empty, or that asks for a tool and did not stop for it, stops the run with the error that
+ *    it amounts to; it does not become part of the conversation, and none of its tools run. One that pauses is sent on as it is.
  * 3. The tools it asks for run. A name that is not known, an input that does not decode, a failure and a defect go back to the
  *    model as error results.
  *

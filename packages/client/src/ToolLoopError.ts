@@ -40,19 +40,20 @@ import { ToolLedgerError } from "./ToolLedgerError.ts"
  *
  * `reason` says why:
  *
- * - `claude`: a step failed with `error`, for good or as often as its policy allows; or its answer was cut, refused or
- *   empty.
+ * - `claude`: a step failed with `error`, for good or as often as its policy allows; or its answer was cut, refused, empty,
+ *   or asked for tools in a way that no result could be told to it.
  * - `steps`, `tokens`: the next thing to do would have passed the limit, which is in `limit`. `time`: the time is over;
  *   `limit` is in milliseconds.
  * - `tool`: a call of `tool` failed with `toolError`, which the tool says stops the loop.
- * - `unknownOutcome`: a call of `tool` began in an earlier run and nobody knows how it ended. It was not run again. Find out
+ * - `unknownOutcome`: a call of `tool` began in an earlier run and nobody knows how it ended, or its tool is gone or does not
+ *   take its input any more. It was not run again. Find out
  *   by its `idempotencyKey` and tell the ledger (`OpenRun.finish`, `OpenRun.release`), or give the tool a `recover`. If it has one, `cause` is what that failed with.
  * - `ledger`: the ledger failed, holds what it should not, or another process has taken the run over; see `ledgerError`.
  *
  * What had been done:
  *
  * - `transcript`: the messages of the conversation, whole turns only, to go on with: as the `messages` of a request, if there
- *   is no ledger.
+ *   is no ledger. If it ends with calls of tools they run, also those that had ended: only a ledger knows which did.
  * - `steps` and `usage`: the steps that were answered, and what they and failed attempts took.
  * - `isRepeatable`: whether the run may be repeated without running a tool twice: it has a ledger of its caller's,
  *   or no tool has begun.

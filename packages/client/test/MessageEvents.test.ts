@@ -76,6 +76,18 @@ describe("from a message to its events and back", () => {
     })
   }
 
+  it("leaves out what a gateway has put in the place of blocks, citations and content", () => {
+    const block = { ...text("Hello"), citations: {} }
+    assert.deepStrictEqual(
+      accumulated(MessageEvents.fromMessage(messageOf([null, block, 7, "text", { text: "untyped" }]))).message(),
+      messageOf([block])
+    )
+    for (const content of [null, undefined, "Hello", {}]) {
+      const message = { ...messageOf([]), content: content as Message["content"] }
+      assert.deepStrictEqual(accumulated(MessageEvents.fromMessage(message)).message(), messageOf([]))
+    }
+  })
+
   const anyText = Effect.gen(function*() {
     const length = yield* Random.nextIntBetween(0, 12)
     let written = ""

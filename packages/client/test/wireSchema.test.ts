@@ -60,6 +60,24 @@ describe("wireSchema", () => {
     const root = wireSchema(Address)
     assert.strictEqual(root.native?.["type"], "object")
     assert.strictEqual(root.wrapper, undefined)
+    // What was put into its place is not sent a second time.
+    assert.isFalse("$defs" in root.full)
+    assert.isFalse("$defs" in (root.native ?? {}))
+  })
+
+  it("keeps the definition at the root if something refers to it, and those that only definitions refer to", () => {
+    interface Node {
+      readonly next: Node | null
+    }
+    const Node: Schema.Codec<Node> = Schema.Struct({
+      next: Schema.NullOr(Schema.suspend((): Schema.Codec<Node> => Node))
+    }).annotate({ identifier: "Node" })
+    class Street extends Schema.Class<Street>("Street")({ name: Schema.String }) {}
+    class Home extends Schema.Class<Home>("Home")({ street: Street }) {}
+    class Person extends Schema.Class<Person>("Person")({ home: Home }) {}
+
+    assert.deepStrictEqual(Object.keys(Object(wireSchema(Node).full["$defs"])), ["Node"])
+    assert.sameMembers(Object.keys(Object(wireSchema(Person).full["$defs"])), ["HomeEncoded", "StreetEncoded"])
   })
 
   it("knows an array that is not empty", () => {

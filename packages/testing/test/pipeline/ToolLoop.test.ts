@@ -78,15 +78,7 @@ describe("a tool loop", () => {
             type: "object",
             properties: { city: { type: "string" }, since: { type: "boolean" } },
             required: ["city"],
-            additionalProperties: false,
-            $defs: {
-              PlaceEncoded: {
-                type: "object",
-                properties: { city: { type: "string" }, since: { type: "boolean" } },
-                required: ["city"],
-                additionalProperties: false
-              }
-            }
+            additionalProperties: false
           }
         },
         {

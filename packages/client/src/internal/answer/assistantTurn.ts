@@ -1,6 +1,6 @@
 import type { ContentBlock, MessageParam } from "@anthropic-ai/sdk/resources/messages/messages"
 import * as Predicate from "effect/Predicate"
-import { answeredCalls, isBlank, isHandover } from "./blocks.ts"
+import { answeredCalls, isBlankText, isHandover } from "./blocks.ts"
 
 // The model that handed over signed its thinking for itself, and its calls have no results. The API refuses both.
 const leftBehind: ReadonlySet<string> = new Set(["thinking", "redacted_thinking", "connector_text", "tool_use"])
@@ -9,7 +9,7 @@ type Content = Extract<MessageParam["content"], Array<unknown>>
 
 // The API gives out blocks that it refuses to take back, and so do gateways.
 const isTaken = (block: ContentBlock): boolean =>
-  block.type === "text" ? !isBlank(block) : block.type !== "thinking" || Predicate.isTruthy(block.signature)
+  block.type === "text" ? !isBlankText(block) : block.type !== "thinking" || Predicate.isTruthy(block.signature)
 
 /**
  * The content of an answer as it goes back to the API: as it came, except for blank text, thinking without a signature, and

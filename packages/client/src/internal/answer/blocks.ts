@@ -17,9 +17,11 @@ const typeOf = ({ type }: ContentBlock): string => type
 
 const silent: ReadonlySet<string> = new Set(["thinking", "redacted_thinking", "fallback"])
 
+/** Whether a block is a text that has nothing in it. */
+export const isBlankText = (block: ContentBlock): boolean => block.type === "text" && textOf(block).trim() === ""
+
 /** Whether a block says nothing to whoever asked: thinking, blank text, the mark where one model handed over to another. */
-export const isBlank = (block: ContentBlock): boolean =>
-  block.type === "text" ? textOf(block).trim() === "" : silent.has(typeOf(block))
+export const isBlank = (block: ContentBlock): boolean => isBlankText(block) || silent.has(typeOf(block))
 
 const toolCalls: ReadonlySet<string> = new Set(["tool_use", "server_tool_use", "mcp_tool_use"])
 

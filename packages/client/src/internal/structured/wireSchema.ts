@@ -235,6 +235,24 @@ const nativeSchema = (root: Node, definitions: JsonSchema.Definitions): Node => 
   return rewritten.length === 0 ? native : { ...native, $defs: Object.fromEntries(rewritten) }
 }
 
+/** The definitions that a node needs: the one that it was itself is not among them, unless it is recursive. */
+const definitionsOf = (root: Node, definitions: JsonSchema.Definitions): JsonSchema.Definitions => {
+  const needed = new Set<string>()
+  const visit = (node: Node): void => {
+    map(node, (part) => {
+      const reference = part["$ref"]
+      const name = Predicate.isString(reference) ? nameOf(reference) : undefined
+      const definition = name !== undefined && Object.hasOwn(definitions, name) ? definitions[name] : undefined
+      if (name === undefined || definition === undefined || needed.has(name)) return part
+      needed.add(name)
+      visit(definition)
+      return part
+    })
+  }
+  visit(root)
+  return Object.fromEntries(Object.entries(definitions).filter(([name]) => needed.has(name)))
+}
+
 /**
  * What is sent of a schema. Throws what Effect throws of a schema that has no JSON Schema at all.
  */
@@ -249,14 +267,15 @@ export const wireSchema = (schema: Schema.Constraint): WireSchema => {
   const full: WireSchema["full"] = isObject
     ? { ...resolved, type: "object" }
     : { type: "object", properties: { [wrapper]: root }, required: [wrapper], additionalProperties: false }
+  const used = definitionsOf(full, definitions)
   const shared = {
     wrapper: isObject ? undefined : wrapper,
-    full: Object.keys(definitions).length === 0 ? full : { ...full, $defs: definitions },
+    full: Object.keys(used).length === 0 ? full : { ...full, $defs: used },
     root,
     definitions
   }
   try {
-    return { ...shared, native: nativeSchema(full, definitions), unsupported: undefined }
+    return { ...shared, native: nativeSchema(full, used), unsupported: undefined }
   } catch (refused) {
     if (refused instanceof Refused) return { ...shared, native: undefined, unsupported: refused.unsupported }
     throw refused

@@ -2,7 +2,6 @@ import type {
   ContentBlockParam,
   Message,
   MessageParam,
-  ToolUseBlock,
   ToolUseBlockParam
 } from "@anthropic-ai/sdk/resources/messages/messages"
 import * as Predicate from "effect/Predicate"
@@ -68,12 +67,16 @@ export class Conversation {
   }
 
   /** The calls of tools that wait for their results. Of a conversation that was handed in, those at its very end. */
-  get openCalls(): ReadonlyArray<ToolUseBlock | ToolUseBlockParam> {
-    if (this.answer !== undefined) {
-      return this.answer.stop_reason === "tool_use" ? this.answer.content.filter(isToolUse) : []
+  get openCalls(): ReadonlyArray<ToolUseBlockParam> {
+    const { answer } = this
+    if (answer === undefined) {
+      const last = this.messages.at(-1)
+      return last?.role === "assistant" ? blocksOf(last).filter(isToolUse) : []
     }
-    const last = this.messages.at(-1)
-    return last?.role === "assistant" ? blocksOf(last).filter(isToolUse) : []
+    if (answer.stop_reason !== "tool_use") return []
+    // Those that go back to the API, but as they came: it is told of an object in the place of an input that is none.
+    const content: ReadonlyArray<ContentBlockParam> = sendableContent(answer.content)
+    return content.filter(isToolUse)
   }
 
   get isOver(): boolean {
@@ -86,8 +89,8 @@ export class Conversation {
   }
 }
 
-const isToolUse = <Block extends { readonly type: string }>(block: Block): block is Block & { type: "tool_use" } =>
-  block.type === "tool_use"
+const isToolUse = (block: ContentBlockParam): block is ToolUseBlockParam =>
+  Predicate.isObject(block) && block.type === "tool_use"
 
 const blocksOf = ({ content }: MessageParam): Array<ContentBlockParam> => {
   if (Predicate.isString(content)) return [{ type: "text", text: content }]
@@ -97,11 +100,12 @@ const blocksOf = ({ content }: MessageParam): Array<ContentBlockParam> => {
 const isObject = (input: unknown): boolean => Predicate.isObject(input) && !Array.isArray(input)
 
 /**
- * The answer as it is kept: without what is no block of content, which a gateway may send, and with an input that nests beyond
- * reason as one that cannot be read, since it could not be written.
+ * The answer as it is kept: without what is no block of content, which a gateway may send, with the role that one may leave
+ * out, and with an input that nests beyond reason as one that cannot be read, since it could not be written.
  */
 export const readable = (message: Message): Message => ({
   ...message,
+  role: "assistant",
   content: contentOf(message).map((block) =>
     block.type === "tool_use" && isTooDeep(block.input) ? { ...block, input: "" } : block
   )

@@ -82,6 +82,8 @@ class JournalledRun {
       yield* this.#write(ownerKey, this.#owner, token)
       const entries = yield* this.entries()
       let next = entries.length
+      /** The attempts that began here. Another process may have begun the next one of the same call since. */
+      const own = new Map<string, number>()
 
       const whileOwned = Effect.flatMap(this.#get(ownerKey), (text) => {
         const owner = this.#owner.read(text)
@@ -102,13 +104,13 @@ class JournalledRun {
         start: (key, { attempt, tool }) =>
           Effect.andThen(
             this.#write(attemptKey(key, attempt, "started"), this.#started, { tool, attempt }),
-            whileOwned
+            Effect.tap(whileOwned, () => Effect.sync(() => own.set(key, attempt)))
           ),
         finish: (key, result) => this.#write(callKey(key, "finished"), this.#finished, result),
         release: (key) =>
           Effect.flatMap(this.find(key), (state) =>
             state?._tag === "Open"
-              ? this.#write(attemptKey(key, state.attempt, "released"), this.#released, null)
+              ? this.#write(attemptKey(key, own.get(key) ?? state.attempt, "released"), this.#released, null)
               : Effect.void)
       }
     })

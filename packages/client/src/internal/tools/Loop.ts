@@ -5,7 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import { type ClaudeError, InvalidResponseError, OutputTruncatedError } from "../../ClaudeError.ts"
+import { type ClaudeError, InvalidResponseError } from "../../ClaudeError.ts"
 import * as ClaudeSchedule from "../../ClaudeSchedule.ts"
 import { ClaudeService, type ClaudeServiceShape, type MessageRequest } from "../../ClaudeService.ts"
 import { isContent, makeAccumulator } from "../../MessageEvents.ts"
@@ -15,6 +15,7 @@ import { ToolLedgerError } from "../../ToolLedgerError.ts"
 import { ToolLoopError, type ToolLoopFailure } from "../../ToolLoopError.ts"
 import type { ToolLoopResult } from "../../ToolLoopEvent.ts"
 import type { Entry } from "../../ToolRecord.ts"
+import { shortfallError } from "../answer/shortfall.ts"
 import { canonicalJson } from "../canonicalRequest.ts"
 import { nameOf } from "../foreignError.ts"
 import { stoppedBy } from "../stoppedBy.ts"
@@ -121,16 +122,8 @@ class Loop<E, R> {
         limit: limits.tokens
       })
     }
-    if (pauses > limits.pauses) {
-      return this.#failed(
-        new OutputTruncatedError({
-          message: `The step paused ${pauses} times and is not done`,
-          stopReason: "pause_turn",
-          ...(answer === undefined
-            ? undefined
-            : { model: answer.model, partial: { message: answer, text: "", events: 0 } })
-        })
-      )
+    if (pauses > limits.pauses && answer !== undefined) {
+      return this.#failed(shortfallError(answer, "pause_turn", { turns: pauses }))
     }
     return Effect.void
   }
@@ -280,8 +273,12 @@ class Loop<E, R> {
     return Effect.suspend(() => {
       const usage = this.#spent
       if (TokenUsage.total(usage) === 0) return Effect.void
-      this.#spent = TokenUsage.zero
-      return this.#record({ _tag: "Spent", usage })
+      const recorded = Effect.tap(this.#record({ _tag: "Spent", usage }), () =>
+        Effect.sync(() => {
+          this.#spent = TokenUsage.zero
+        }))
+      // Until then it is told by the error, and never by both.
+      return Effect.uninterruptible(recorded)
     })
   }
 

@@ -1,8 +1,4 @@
-import type {
-  ToolResultBlockParam,
-  ToolUseBlock,
-  ToolUseBlockParam
-} from "@anthropic-ai/sdk/resources/messages/messages"
+import type { ToolResultBlockParam, ToolUseBlockParam } from "@anthropic-ai/sdk/resources/messages/messages"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -15,11 +11,12 @@ import type { ToolResult } from "../../ToolRecord.ts"
 import { messageOf, nameOf } from "../foreignError.ts"
 import { redact } from "../redact.ts"
 import type { Emit } from "./Plan.ts"
+import { sendableResult } from "./sendableResult.ts"
 
 /** A call that the model has asked for. */
 export interface Call extends ToolCallInfo {
   readonly runId: string
-  readonly block: ToolUseBlock | ToolUseBlockParam
+  readonly block: ToolUseBlockParam
 }
 
 /** Why a call stops the loop. */
@@ -71,7 +68,8 @@ export class ToolCalls<E, R> {
 
   settle(call: Call): Effect.Effect<Settled<E>, never, R> {
     return Effect.gen({ self: this }, function*() {
-      const outcome = yield* this.#outcomeOf(call)
+      const found = yield* this.#outcomeOf(call)
+      const outcome: Outcome = { ...found, result: sendableResult(found.result) }
       const { idempotencyKey, step, tool, toolUseId } = call
       yield* this.#emit({ _tag: "ToolFinished", step, tool, toolUseId, idempotencyKey, ...outcome })
       return { _tag: "Result" as const, block: blockOf(call, outcome.result) }
@@ -80,17 +78,24 @@ export class ToolCalls<E, R> {
 
   #outcomeOf(call: Call): Effect.Effect<Outcome, Halt<E>, R> {
     return Effect.gen({ self: this }, function*() {
+      // Before the tool is looked at, which may be another one today than when the call began.
+      const state = yield* this.#ledger(this.#run.find(call.idempotencyKey))
+      if (state?._tag === "Finished") return { outcome: "replayed" as const, result: state.result }
+      const isOpen = state?._tag === "Open"
       const tool = this.#tools.get(call.tool)
       if (tool === undefined) {
+        if (isOpen) return yield* Effect.fail<Halt<E>>({ _tag: "UnknownOutcome" })
         const names = [...this.#tools.keys()].join(", ") || "none"
         return { outcome: "rejected" as const, result: failed(`There is no tool of this name. Tools: ${names}`) }
       }
       const prepared = yield* Effect.exit(tool.prepare(call.block.input))
-      if (Exit.isFailure(prepared)) return yield* this.#unread(call, prepared.cause)
-
-      const state = yield* this.#ledger(this.#run.find(call.idempotencyKey))
-      if (state?._tag === "Finished") return { outcome: "replayed" as const, result: state.result }
-      if (state?._tag === "Open") {
+      if (Exit.isFailure(prepared)) {
+        if (isOpen && !Cause.hasInterruptsOnly(prepared.cause)) {
+          return yield* Effect.fail<Halt<E>>({ _tag: "UnknownOutcome" })
+        }
+        return yield* this.#unread(call, prepared.cause)
+      }
+      if (isOpen) {
         const recovered = yield* this.#recover(tool, prepared.value, call, state)
         if (recovered !== undefined) return { outcome: "recovered" as const, result: recovered }
       }
