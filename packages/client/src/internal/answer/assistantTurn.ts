@@ -9,7 +9,7 @@ type Content = Extract<MessageParam["content"], Array<unknown>>
 
 // The API gives out blocks that it refuses to take back, and so do gateways.
 const isTaken = (block: ContentBlock): boolean =>
-  block.type === "text" ? !isBlankText(block) : block.type !== "thinking" || Predicate.isTruthy(block.signature)
+  !isBlankText(block) && (block.type !== "thinking" || Predicate.isTruthy(block.signature))
 
 /**
  * The content of an answer as it goes back to the API: as it came, except for blank text, thinking without a signature, and
