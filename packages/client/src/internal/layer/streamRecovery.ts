@@ -153,11 +153,11 @@ class Recovery {
 
   /** The request of the model whose turn it is; `undefined` if that model cannot take it. */
   request(): MessageRequest | undefined {
-    const { partial, request } = this.broken
+    const { request } = this.broken
     let next = request
     if (this.plan._tag === "Continue") {
       this.way ??= takesPrefill(request, this.model, this.plan.kept) ? "prefill" : "message"
-      next = continuationOf(request, partial, this.plan.kept, this.way)
+      next = continuationOf(request, this.plan.kept, this.way)
     }
     if (this.model === request.model) return next
     const adapted = adaptRequest(next, { model: this.model, adaptation: {}, isOtherService: false, streamed: true })
