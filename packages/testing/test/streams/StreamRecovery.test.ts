@@ -488,6 +488,24 @@ describe("other models", () => {
       )
     }))
 
+  it.effect("whoever was asked first is not sent the thoughts of whoever answered in its place", () =>
+    Effect.gen(function*() {
+      const content = [ModelService.thinking("Hm, let me see"), ...told]
+      let times = 0
+      const { error, message, requests } = yield* run(
+        {
+          content,
+          cuts: [99, 9],
+          refuses: ({ model }) => model === asks && times++ === 0 ? new OverloadedError({ message: "down" }) : undefined
+        },
+        (base) => base.pipe(ClaudeLayer.withFallback({ models: ["claude-opus-4-6"] }), recovery())
+      )
+      assert.isUndefined(error)
+      assert.deepStrictEqual(message?.content, content)
+      assert.deepStrictEqual(requests.map(({ model }) => model), [asks, "claude-opus-4-6", asks])
+      assert.deepStrictEqual(typesOf(lastTurn(requests[2])?.[0]), ["text"])
+    }))
+
   it.effect("a message is put behind what the program makes of the request for that model", () =>
     Effect.gen(function*() {
       const withoutNames = (request: MessageRequest): MessageRequest => ({
