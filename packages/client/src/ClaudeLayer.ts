@@ -307,7 +307,7 @@ export const withRateLimiter = (options: RateLimiterOptions = {}): Combinator =>
 export const withConcurrency = (options: ConcurrencyOptions = {}): Combinator => combinator([concurrency(options)])
 
 /**
- * Makes the retries and hedges inside pay from one bucket, so that an outage is not answered with a multiple of the load. Adds
+ * Makes the retries, hedges and stream recoveries inside pay from one bucket, so that an outage is not answered with a multiple of the load. Adds
  * `RetryBudgetExhaustedError`, whose `cause` is the failure that would have been retried.
  *
  * **Details**
@@ -778,8 +778,9 @@ export const withFallbackCredit = (): Combinator => combinator([fallbackCredit()
  * (`output_config.format`) in `continue`, and one of a `thread`. A failure is surfaced with all that had arrived in `partial`.
  * `docs/streams.md` says what exactly is guaranteed.
  *
- * Put it inside of `withDeadline` and outside of `withFallback` and `withRetry`, so that the rest of an answer is asked for like
- * any other call.
+ * Put it outside of `withFallback` and `withRetry`, so that the rest of an answer is asked for like any other call; inside of
+ * `withDeadline`, and of `withRetryBudget`, which then pays for recoveries as for retries: a failure that cuts all streams at once
+ * would else be answered with as many requests, up to `maxRecoveries` times.
  *
  * **Gotchas**
  *
@@ -1015,7 +1016,8 @@ export const shortQuestion: AttemptTimeoutOptions = pipeline.shortQuestion
 
 /**
  * The whole pipeline in the order that works, outermost first: alerts, telemetry, usage ledger, static answer, cache, deadline, stream
- * recovery, fallback, complete answers, retry budget, retry, hedge, circuit breaker, rate limiter, concurrency, attempt timeouts.
+ * recovery, fallback, complete answers, retry budget, retry, hedge, circuit breaker, rate limiter, concurrency, attempt timeouts. If
+ * there is a stream recovery the retry budget stands around it.
  *
  * **Details**
  *

@@ -75,6 +75,26 @@ describe("a continuation of a prefill", () => {
   ], true)
 })
 
+it("an answer that is begun again is followed in one pass, however long it is", () => {
+  const text = Array.from({ length: 40_000 }, (_, word) => `word${word % 977}`).join(" ")
+  const joint = new Joint({ text, tail: "" }, false)
+  let out = ""
+  // Looked at as a whole for each of its 60,000 pieces, this takes longer than a test may.
+  for (const piece of `${text} and on.`.match(/.{1,5}/g) ?? []) out += joint.push(piece)
+  assert.strictEqual(out + joint.end(), " and on.")
+})
+
+it("an answer that is begun again and then goes another way is taken as it is", () => {
+  const again = "One sentence stands here, and behind it there is something else"
+  assert.strictEqual(added(long, "", again), again)
+})
+
+it("an answer that begins with its last words is joined behind them", () => {
+  const text = `${"ha ".repeat(30)}ha`
+  assert.strictEqual(added(text, "", `${anchorOf(text)}, he said`), ", he said")
+  assert.strictEqual(added(text, "", "ha ha, he said"), ", he said")
+})
+
 describe("the words to begin with", () => {
   it("are the last ones, whole, and not too many", () => {
     assert.strictEqual(anchorOf("One two three"), "One two three")

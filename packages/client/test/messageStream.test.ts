@@ -5,6 +5,7 @@ import * as MessageEvents from "@effect-claude/client/MessageEvents"
 import type * as SdkFailure from "@effect-claude/client/SdkFailure"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import { readEvents } from "../src/internal/messageStream.ts"
 
@@ -63,6 +64,39 @@ const read = async (
 const types = events.map(({ type }) => type)
 
 describe("a stream that is well", () => {
+  it("loses nothing to pulls that were given up, and reads no piece for them twice", async () => {
+    let waiting: (() => void) | undefined
+    let asked = 0
+    const pieces = wire[Symbol.iterator]()
+    const body = new ReadableStream<Uint8Array>({
+      pull: async (controller) => {
+        asked++
+        await new Promise<void>((resolve) => waiting = resolve)
+        const { done, value } = pieces.next()
+        if (done === true) controller.close()
+        else controller.enqueue(new TextEncoder().encode(value))
+      }
+    }, { highWaterMark: 0 })
+    const response = new Response(body, { headers: { "content-type": "text/event-stream" } })
+    const program = Effect.scoped(Effect.gen(function*() {
+      const pull = yield* Stream.toPull(readEvents(response, {}))
+      const seen: Array<MessageEvents.MessageEvent> = []
+      while (seen.at(-1)?.type !== "message_stop") {
+        for (let times = 0; times < 3; times++) {
+          const givenUp = yield* Effect.forkChild(pull, { startImmediately: true })
+          yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+          yield* Fiber.interrupt(givenUp)
+        }
+        waiting?.()
+        yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+        seen.push(...(yield* pull))
+      }
+      return seen
+    }))
+    assert.deepStrictEqual((await Effect.runPromise(program)).map(({ type }) => type), types)
+    assert.strictEqual(asked, wire.length)
+  })
+
   it("gives its events as they are, and says on the first what the response said", async () => {
     const { error, events: seen } = await read(responseOf([whole], { "anthropic-ratelimit-requests-remaining": "7" }))
     assert.isUndefined(error)
@@ -269,6 +303,10 @@ describe("a malformed event", () => {
     `{"type":"content_block_start","index":"__proto__","content_block":{"type":"text"}}`,
     `{"type":"content_block_delta","index":-1,"delta":{"type":"text_delta"}}`,
     `{"type":"content_block_delta","index":0}`,
+    `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta"}}`,
+    `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":null}}`,
+    `{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":5}}`,
+    `{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta"}}`,
     `{"type":"content_block_stop"}`,
     `{"type":"message_delta"}`
   ]

@@ -75,6 +75,11 @@ class EventReader {
   private openBlocks = 0
   private hasStopped = false
   private hasEnded = false
+  private isReading = false
+  /** The pull that is to get what comes next. */
+  private waiting: ((step: Pull.Pull<Events, ClaudeError>) => void) | undefined
+  /** What came when no pull waited for it any more. */
+  private missed: Pull.Pull<Events, ClaudeError> | undefined
   /** What is wrong with the stream, to be told behind the events before it. */
   private failure: ClaudeError | undefined
 
@@ -86,35 +91,71 @@ class EventReader {
 
   /** The next events, in one step for each piece of the body that completes one. */
   readonly next: Pull.Pull<Events, ClaudeError> = Effect.callback((resume) => {
-    const read = (source: Source): void => {
-      source.read().then(
-        ({ done, value }) => settle(source, done ? this.ended() : this.taken(value)),
-        (thrown: unknown) => settle(source, this.lost(thrown))
-      )
+    const { missed } = this
+    if (missed !== undefined) {
+      this.missed = undefined
+      return resume(missed)
     }
-    const settle = (source: Source, out: ReadonlyArray<MessageEvent>): void => {
-      if (isReadonlyArrayNonEmpty(out)) resume(Effect.succeed(out))
-      else step(source)
-    }
-    const step = (source: Source): void => {
-      if (this.failure !== undefined) resume(Effect.fail(this.failure))
-      else if (this.hasEnded) resume(Cause.done())
-      else if (this.hasStopped) resume(this.drained(source))
-      else read(source)
-    }
-    if (this.source !== undefined) return step(this.source)
-    this.open().then(step, (thrown: unknown) => resume(Effect.fail(SdkFailure.fromThrown(thrown, this.context))))
+    this.waiting = resume
+    if (!this.isReading) this.proceed()
+    return this.leave
   })
+
+  // A pull that is interrupted gives up its turn, and what then arrives is for the next one.
+  private readonly leave = Effect.sync(() => {
+    this.waiting = undefined
+  })
+
+  private give(step: Pull.Pull<Events, ClaudeError>): void {
+    const { waiting } = this
+    this.waiting = undefined
+    if (waiting === undefined) this.missed = step
+    else waiting(step)
+  }
+
+  private proceed(): void {
+    const { source } = this
+    if (this.failure !== undefined) this.give(Effect.fail(this.failure))
+    else if (this.hasEnded) this.give(Cause.done())
+    else if (source === undefined) this.open()
+    else if (this.hasStopped) this.give(this.drained(source))
+    else this.read(source)
+  }
+
+  private read(source: Source): void {
+    this.isReading = true
+    source.read().then(
+      ({ done, value }) => this.settle(done ? this.ended() : this.taken(value)),
+      (thrown: unknown) => this.settle(this.lost(thrown))
+    )
+  }
+
+  private settle(out: ReadonlyArray<MessageEvent>): void {
+    this.isReading = false
+    if (isReadonlyArrayNonEmpty(out)) this.give(Effect.succeed(out))
+    else if (this.waiting !== undefined) this.proceed()
+  }
 
   cancel(): void {
     if (!this.hasEnded) this.source?.cancel()
   }
 
-  private async open(): Promise<Source> {
-    const { body } = this.response
-    if (body === null) throw endedEarly(0, this.context)
-    if (!isEventStream(this.response)) throw await noEventStream(this.response, this.context)
-    return this.source = sourceOf(body)
+  private open(): void {
+    this.isReading = true
+    bodyOf(this.response, this.context).then(
+      (body) => this.opened(body),
+      (thrown: unknown) => this.refused(thrown)
+    )
+  }
+
+  private opened(body: ReadableStream<Uint8Array>): void {
+    this.source = sourceOf(body)
+    this.settle([])
+  }
+
+  private refused(thrown: unknown): void {
+    this.failure = SdkFailure.fromThrown(thrown, this.context)
+    this.settle([])
   }
 
   private drained(source: Source): Pull.Pull<never> {
@@ -246,6 +287,13 @@ const drain = (source: Source): Promise<unknown> => {
     }
   }
   return Effect.runPromise(Effect.timeoutOption(Effect.promise(end), drainLimit))
+}
+
+const bodyOf = async (response: Response, context: SdkFailure.Context): Promise<ReadableStream<Uint8Array>> => {
+  const { body } = response
+  if (body === null) throw endedEarly(0, context)
+  if (!isEventStream(response)) throw await noEventStream(response, context)
+  return body
 }
 
 const noEventStream = async (response: Response, context: SdkFailure.Context): Promise<ClaudeError | undefined> => {

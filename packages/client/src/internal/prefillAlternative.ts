@@ -1,15 +1,18 @@
 import type { MessageParam } from "@anthropic-ai/sdk/resources/messages/messages"
 import type { MessageRequest } from "../ClaudeService.ts"
 
-/** Messages to the same effect for a model that takes no prefill. Under a symbol, which is not sent. */
+/** What to say behind the beginning of the answer to a model that takes no prefill. Under a symbol, which is not sent. */
 const Alternative: unique symbol = Symbol("@effect-claude/client/internal/prefillAlternative")
 
-/** Gives a request that ends with a prefill messages to ask with where that is not taken. A spread keeps them. */
-export const carryAlternative = (request: MessageRequest, messages: Array<MessageParam>): MessageRequest =>
-  ({ ...request, [Alternative]: messages }) as MessageRequest
+/** Gives a request that ends with a prefill a message to go on with where that is not taken. A spread keeps it. */
+export const carryAlternative = (request: MessageRequest, message: MessageParam): MessageRequest =>
+  ({ ...request, [Alternative]: message }) as MessageRequest
 
-export const alternativeOf = (request: MessageRequest): Array<MessageParam> | undefined =>
-  (request as { readonly [Alternative]?: Array<MessageParam> })[Alternative]
+/** The messages as they are now, whoever has changed them, with that message behind them. */
+export const alternativeOf = (request: MessageRequest): Array<MessageParam> | undefined => {
+  const message = (request as { readonly [Alternative]?: MessageParam })[Alternative]
+  return message === undefined ? undefined : [...request.messages, message]
+}
 
 /** What `AnswerInfo.adapted` says of it. */
 export const alternativeTaken = "prefill turned into a message to go on"

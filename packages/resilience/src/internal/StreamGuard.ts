@@ -57,10 +57,18 @@ export const guardStream = <A, E, R, E2>(
           serve = () => resume(Effect.void)
         }
       })
-      const serveDemand = Effect.forever(
-        Effect.flatMap(demand, () => Effect.map(Effect.exit(pullUpstream), (exit) => deliver?.(exit))),
-        { disableYield: true }
-      )
+      // Each turn ends with the next one, and not within a loop: this runs for every pull.
+      const serveDemand: Effect.Effect<never, never, R> = Effect.flatMap(demand, () =>
+        Effect.matchCauseEffect(upstream ?? pullUpstream, {
+          onSuccess: (chunk) => {
+            deliver?.(Exit.succeed(chunk))
+            return serveDemand
+          },
+          onFailure: (cause) => {
+            deliver?.(Exit.failCause(cause))
+            return serveDemand
+          }
+        }))
       const stopServing = Effect.suspend(() => {
         const fiber = serving
         serving = undefined
@@ -72,11 +80,18 @@ export const guardStream = <A, E, R, E2>(
       const keepWatch = (watch: StreamWatch<A>): Effect.Effect<void> =>
         Effect.suspend(() => {
           const next = watch.next()
-          if (next === undefined) return Effect.void
+          if (next === undefined) {
+            return Effect.void
+          }
           const left = next.at - watch.now()
-          if (left > 0) return Effect.flatMap(Effect.sleep(Duration.millis(left)), () => keepWatch(watch))
+          if (left > 0) {
+            return Effect.flatMap(Effect.sleep(Duration.millis(left)), () =>
+              keepWatch(watch))
+          }
           expired = next
-          if (abandon === undefined) return Scope.close(upstreamScope, Exit.void)
+          if (abandon === undefined) {
+            return Scope.close(upstreamScope, Exit.void)
+          }
           abandon(next)
           return Effect.void
         })
@@ -105,7 +120,9 @@ export const guardStream = <A, E, R, E2>(
 
       const makeRequest = (watch: StreamWatch<A>): Pull.Pull<Chunk, E | E2> =>
         Effect.callback((resume) => {
-          if (expired !== undefined) return resume(fail(expired))
+          if (expired !== undefined) {
+            return resume(fail(expired))
+          }
           const settle = (effect: Effect.Effect<Chunk, E | E2 | Cause.Done>) => {
             deliver = undefined
             abandon = undefined
@@ -115,7 +132,8 @@ export const guardStream = <A, E, R, E2>(
             const exit = arrived(watch, pulled)
             settle(Exit.isSuccess(exit) ? exit : Effect.andThen(release(exit), exit))
           }
-          abandon = (expiry) => settle(fail(expiry))
+          abandon = (expiry) =>
+            settle(fail(expiry))
           watch.pullStarted()
           if (serve === undefined) {
             requested = true

@@ -63,10 +63,10 @@ describe("the order of a pipeline", () => {
         "fallback",
         "cache",
         "deadline",
+        "retryBudget",
         "streamRecovery",
         "fallback",
         "completeAnswers",
-        "retryBudget",
         "retry",
         "hedge",
         "circuitBreaker",
@@ -133,6 +133,10 @@ describe("the order of a pipeline", () => {
       assert.deepStrictEqual(yield* names(base().pipe(ClaudeLayer.standard(withDeadline))), ["deadline"])
       const { retryBudget: _budget, ...withBudget } = off
       assert.deepStrictEqual(yield* names(base().pipe(ClaudeLayer.standard(withBudget))), [], "a budget for nothing")
+      assert.deepStrictEqual(
+        yield* names(base().pipe(ClaudeLayer.standard({ ...withBudget, streamRecovery: {} }))),
+        ["retryBudget", "streamRecovery"]
+      )
     }))
 
   it.effect("keeps what else the base provides, and two pipelines over two bases stay apart", () =>

@@ -156,6 +156,36 @@ describe("what is asked for", () => {
       ])
     }))
 
+  it.effect("with the room that thoughts took which were taken back", () =>
+    Effect.gen(function*() {
+      const content = [ModelService.thinking("hm ".repeat(1000)), ...told]
+      // Within the thought, which is begun anew, and then within the text behind it.
+      const { error, message, requests } = yield* run(
+        { content, cuts: [200, 438], pieceOf: () => 7 },
+        recovery(),
+        requestTo(asks, { max_tokens: 1300 })
+      )
+      assert.isUndefined(error)
+      assert.deepStrictEqual(message?.content, content)
+      assert.deepStrictEqual(requests.map(({ messages }) => messages.length), [1, 1, 3])
+      assert.strictEqual(requests[1]?.max_tokens, 1300)
+      // One thought, of about 900 tokens.
+      assert.isAbove(requests[2]?.max_tokens ?? 0, 300)
+      assert.isBelow(requests[2]?.max_tokens ?? 0, 500)
+    }))
+
+  it.effect("with room for the words that are to be repeated", () =>
+    Effect.gen(function*() {
+      const long = [ModelService.text(`${"word ".repeat(400)}and an end.`)]
+      const room = (model: string) =>
+        Effect.map(
+          run({ content: long, cuts: [4], pieceOf: () => 990 }, recovery(), requestTo(model, { max_tokens: 100 })),
+          ({ requests }) => requests[1]?.max_tokens ?? 0
+        )
+      assert.strictEqual(yield* room(prefills), 1)
+      assert.isAtLeast(yield* room(asks), 8)
+    }))
+
   it.effect("finished blocks with it, and neither half a thought nor half a tool call", () =>
     Effect.gen(function*() {
       const content = [
@@ -458,6 +488,41 @@ describe("other models", () => {
       )
     }))
 
+  it.effect("whoever was asked first is not sent the thoughts of whoever answered in its place", () =>
+    Effect.gen(function*() {
+      const content = [ModelService.thinking("Hm, let me see"), ...told]
+      let times = 0
+      const { error, message, requests } = yield* run(
+        {
+          content,
+          cuts: [99, 9],
+          refuses: ({ model }) => model === asks && times++ === 0 ? new OverloadedError({ message: "down" }) : undefined
+        },
+        (base) => base.pipe(ClaudeLayer.withFallback({ models: ["claude-opus-4-6"] }), recovery())
+      )
+      assert.isUndefined(error)
+      assert.deepStrictEqual(message?.content, content)
+      assert.deepStrictEqual(requests.map(({ model }) => model), [asks, "claude-opus-4-6", asks])
+      assert.deepStrictEqual(typesOf(lastTurn(requests[2])?.[0]), ["text"])
+    }))
+
+  it.effect("a message is put behind what the program makes of the request for that model", () =>
+    Effect.gen(function*() {
+      const withoutNames = (request: MessageRequest): MessageRequest => ({
+        ...request,
+        messages: request.messages.map((turn, at) => at === 0 ? { role: "user", content: "Hello, N." } : turn)
+      })
+      const { partial, requests } = yield* run(
+        { content: told, cuts: [4], refuses: isDown(prefills) },
+        (base) => base.pipe(ClaudeLayer.withFallback({ models: [{ model: asks, adapt: withoutNames }] }), recovery()),
+        requestTo(prefills)
+      )
+      assert.strictEqual(partial.text, story)
+      const turns = requests.at(-1)?.messages ?? []
+      assert.deepStrictEqual(turns.map(({ role }) => role), ["user", "assistant", "user"])
+      assert.deepStrictEqual(turns[0], { role: "user", content: "Hello, N." })
+    }))
+
   it.effect("a prefill that is refused after all is asked as a message", () =>
     Effect.gen(function*() {
       const refuses = (request: MessageRequest) =>
@@ -520,6 +585,77 @@ describe("with the policies around it", () => {
         }
       }).pipe(Effect.provide(layer.pipe(recovery(), ClaudeLayer.withCache({ freshFor: "1 hour" })), { local: true }))
       assert.lengthOf(requests, 3)
+    }))
+
+  it.effect("recoveries are paid for from the budget of standard(), and no outage is answered with a multiple of the load", () =>
+    Effect.gen(function*() {
+      let requests = 0
+      const begun = MessageEvents.fromMessage(Reply.message(story)).slice(0, 3)
+      const always = Layer.succeed(ClaudeService, {
+        ...({} as ClaudeService["Service"]),
+        streamMessage: () =>
+          Stream.suspend(() => {
+            requests++
+            return Stream.concat(
+              Stream.fromIterable(begun),
+              Stream.fail(new StreamInterruptedError({ message: "cut" }))
+            )
+          })
+      })
+      const errors = yield* Effect.provide(
+        Effect.gen(function*() {
+          const claude = yield* ClaudeService
+          const fiber = yield* Effect.forkChild(Effect.forEach(
+            Array.from({ length: 300 }),
+            () => Effect.flip(Stream.runDrain(claude.streamMessage(requestTo(asks)))),
+            { concurrency: "unbounded" }
+          ))
+          yield* TestClock.adjust("1 hour")
+          return yield* Fiber.join(fiber)
+        }),
+        always.pipe(ClaudeLayer.standard({
+          streamRecovery: {},
+          circuitBreaker: false,
+          concurrency: false,
+          rateLimiter: false,
+          telemetry: false
+        })),
+        { local: true }
+      )
+      // 500 tokens at 14 each.
+      assert.strictEqual(requests, 300 + 35)
+      const unpaid = errors.filter(({ _tag }) => _tag === "RetryBudgetExhaustedError")
+      assert.isAtLeast(unpaid.length, 300 - 35)
+      assert.isTrue(errors.every(({ partial }) => partial?.text.startsWith(story) === true))
+    }))
+
+  it.effect("blocks without the text that their type promises are no defect", () =>
+    Effect.gen(function*() {
+      for (const type of ["text", "thinking"]) {
+        for (const model of [prefills, asks]) {
+          let requests = 0
+          const layer = Layer.succeed(ClaudeService, {
+            ...({} as ClaudeService["Service"]),
+            streamMessage: () =>
+              Stream.suspend(() => {
+                const [start, ...rest] = MessageEvents.fromMessage(Reply.message(story))
+                const opened = { type: "content_block_start", index: 0, content_block: { type } } as never
+                return requests++ === 0
+                  ? Stream.concat(
+                    Stream.fromIterable([start, ...rest.slice(0, 3), opened] as Array<MessageEvents.MessageEvent>),
+                    Stream.fail(new StreamInterruptedError({ message: "cut" }))
+                  )
+                  : Stream.fromIterable([start, opened, ...rest.slice(1)] as Array<MessageEvents.MessageEvent>)
+              })
+          })
+          const result = yield* Effect.provide(
+            Effect.flatMap(ClaudeService, (claude) =>
+              Effect.result(Stream.runDrain(claude.streamMessage(requestTo(model))))),
+            recovery()(layer)
+          )
+          assert.isTrue(Result.isSuccess(result), `${type} ${String(result)}`)
+        }
+      }
     }))
 
   it.effect("defects are surfaced as they are", () =>

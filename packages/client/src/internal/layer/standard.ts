@@ -131,15 +131,19 @@ const allParts = <E, R>(options: StandardOptions<E, R>): ReadonlyArray<PolicyLay
   const circuit = unlessOff(options.circuitBreaker, {})
   const hedges = ifAsked(options.hedge)
   const schedule = unlessOff(options.retry, ClaudeSchedule.standard)
-  // It pays for retries and hedges; without either it would be a part that does nothing.
-  if (schedule === undefined && hedges === undefined && options.retryBudget) {
-    throw new RangeError(`${owner}: option "retryBudget" pays for nothing: "retry" is false and there is no "hedge"`)
+  const recovery = ifAsked(options.streamRecovery)
+  // It pays for retries, hedges and recoveries; without any of them it would be a part that does nothing.
+  const isIdle = schedule === undefined && hedges === undefined && recovery === undefined
+  if (isIdle && options.retryBudget) {
+    throw new RangeError(
+      `${owner}: option "retryBudget" pays for nothing: "retry" is false and there is no "hedge" or "streamRecovery"`
+    )
   }
-  const budget = schedule === undefined && hedges === undefined ? undefined : unlessOff(options.retryBudget, {})
+  const spending = isIdle ? undefined : unlessOff(options.retryBudget, {})
+  const budget = spending && retryBudget(spending)
   const wholeness = ifAsked(options.completeAnswers)
   const targets = ifAsked(options.fallback)
   const hasChain = targets !== undefined && (holdsSenders(targets) || targets.answer === undefined)
-  const recovery = ifAsked(options.streamRecovery)
   const answers = ifAsked(options.cache)
   const ledger = ifAsked(options.usage)
   const watch = unlessOff(options.telemetry, {})
@@ -152,11 +156,13 @@ const allParts = <E, R>(options: StandardOptions<E, R>): ReadonlyArray<PolicyLay
     circuit && circuitBreaker(circuit),
     hedges && hedge(hedges),
     schedule && retry(schedule),
-    budget && retryBudget(budget),
+    recovery === undefined ? budget : undefined,
     wholeness && completeAnswers(wholeness),
     // With other targets, the static answer is their last one as well: only there is it known of each why it did not answer.
     targets && hasChain ? fallbackOf(targets) : undefined,
     recovery && streamRecovery(recovery),
+    // A thousand streams that are cut at once are a thousand requests more: those are to be paid for as well.
+    recovery === undefined ? undefined : budget,
     Duration.isFinite(total) ? deadline(total) : undefined,
     // What takes no time stands outside of the deadline, and is there for a missed one.
     answers && cache(answers),

@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
+import * as AnswerInfo from "../../AnswerInfo.ts"
 import type { ClaudeError, PartialAnswer } from "../../ClaudeError.ts"
 import * as ClaudeSchedule from "../../ClaudeSchedule.ts"
 import type { CallOptions, ClaudeServiceShape, MessageRequest } from "../../ClaudeService.ts"
@@ -17,7 +18,7 @@ import { withPartial } from "../errorCopy.ts"
 import { continuationOf, hasOutputFormat, takesPrefill, type Way } from "../stream/continuation.ts"
 import { type Beginning, JoinedAnswer } from "../stream/JoinedAnswer.ts"
 import { joinedStream, type NextPart } from "../stream/joinedStream.ts"
-import { isServerTool, type Kept, keptOf } from "../stream/resumable.ts"
+import { isServerTool, isThinking, type Kept, keptOf } from "../stream/resumable.ts"
 import { shouldFallbackByDefault } from "./fallback.ts"
 import { adaptRequest } from "./fallback/adaptRequest.ts"
 import { type PolicyLayer, stateless } from "./PolicyLayer.ts"
@@ -118,6 +119,12 @@ const planFor = ({ error, partial, part, request }: BrokenStream, { maxRecoverie
   return hasOutputFormat(request) && kept.blocks.length > 0 ? surface("request") : { _tag: "Continue", kept }
 }
 
+/** Without the thoughts of a model that answered in the place of the one that was asked: a signature is good for its own model. */
+const fitting = (kept: Kept, { message }: PartialAnswer): Kept =>
+  message === undefined || AnswerInfo.of(message).source._tag === "Requested"
+    ? kept
+    : { ...kept, blocks: kept.blocks.filter((block) => !isThinking(block)) }
+
 /** Turns of one recovery: whom to ask for the next part, and how. */
 class Recovery {
   readonly plan: Exclude<Plan, { readonly _tag: "Surface" }>
@@ -153,11 +160,11 @@ class Recovery {
 
   /** The request of the model whose turn it is; `undefined` if that model cannot take it. */
   request(): MessageRequest | undefined {
-    const { partial, request } = this.broken
+    const { request } = this.broken
     let next = request
     if (this.plan._tag === "Continue") {
       this.way ??= takesPrefill(request, this.model, this.plan.kept) ? "prefill" : "message"
-      next = continuationOf(request, partial, this.plan.kept, this.way)
+      next = continuationOf(request, fitting(this.plan.kept, this.broken.partial), this.way)
     }
     if (this.model === request.model) return next
     const adapted = adaptRequest(next, { model: this.model, adaptation: {}, isOtherService: false, streamed: true })

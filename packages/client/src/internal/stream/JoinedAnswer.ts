@@ -1,4 +1,5 @@
 import type { Message, RawMessageStreamEvent } from "@anthropic-ai/sdk/resources/messages/messages"
+import * as Predicate from "effect/Predicate"
 import * as AnswerInfo from "../../AnswerInfo.ts"
 import type { ClaudeError, PartialAnswer } from "../../ClaudeError.ts"
 import { type Accumulator, makeAccumulator, type MessageEvent } from "../../MessageEvents.ts"
@@ -153,8 +154,7 @@ export class JoinedAnswer {
   /** The part that runs has failed after it gave something. */
   fail(error: ClaudeError): void {
     const { content, info, start, usage } = this.part
-    const partial = content.partial()
-    const written = writtenTokens(partial.message?.content ?? [], partial.text)
+    const written = writtenTokens(content.partial().message?.content ?? [])
     const reported = usage["output_tokens"]
     // Its real count comes at the end of an answer only.
     const output_tokens = typeof reported === "number" ? Math.max(reported, written) : written
@@ -312,7 +312,9 @@ export class JoinedAnswer {
   private joinWith(event: Start, seam: Seam, out: Output): void {
     this.part.indexes.set(event.index, seam.target)
     this.part.seam = { index: event.index, seam }
-    if (event.content_block.type === "text") seam.add(event.content_block.text, out)
+    const { content_block: block } = event
+    // A gateway may leave the text out where there is none yet.
+    if (block.type === "text" && Predicate.isString(block.text)) seam.add(block.text, out)
   }
 
   /** The first block that is not about how to go on. */

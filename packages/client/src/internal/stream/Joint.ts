@@ -52,6 +52,8 @@ export class Joint {
   private readonly anchor: string
   private readonly starts: ReadonlyArray<number>
   private held = ""
+  /** How much of what is held is the beginning of the answer again, as far as that was looked at. */
+  private begun = 0
   private isDecided: boolean
   /** How much of the tail has come again. */
   private met = 0
@@ -67,12 +69,24 @@ export class Joint {
   push(piece: string): string {
     if (this.isDecided) return this.behindTail(piece)
     this.held += piece
-    return this.decide(false)
+    return this.beginsOn(piece) ? "" : this.decide(false)
   }
 
   /** What is left when the text is over. */
   end(): string {
     return this.isDecided ? "" : this.decide(true)
+  }
+
+  /**
+   * Whether the answer is begun again, and this piece goes on with that. Told by the piece alone: a long answer is thousands
+   * of them. Up to the length of the anchor all that is held is looked at, since it may be that.
+   */
+  private beginsOn(piece: string): boolean {
+    const { anchor, begun, cut: { text } } = this
+    if (begun === 0 || begun < anchor.length || begun + piece.length >= text.length) return false
+    if (!text.startsWith(piece, begun)) return false
+    this.begun += piece.length
+    return true
   }
 
   private decide(isOver: boolean): string {
@@ -95,7 +109,10 @@ export class Joint {
     for (const start of this.starts) {
       const length = this.cut.text.length - start
       if (text.length < length) {
-        if (!isOver && this.cut.text.startsWith(text, start)) return undefined
+        if (!isOver && this.cut.text.startsWith(text, start)) {
+          if (start === 0) this.begun = text.length
+          return undefined
+        }
         continue
       }
       if (length <= longest || !text.startsWith(this.cut.text.slice(start))) continue

@@ -1,5 +1,5 @@
 import type { ContentBlock, MessageParam } from "@anthropic-ai/sdk/resources/messages/messages"
-import type { PartialAnswer } from "../../ClaudeError.ts"
+import * as Predicate from "effect/Predicate"
 import type { MessageRequest } from "../../ClaudeService.ts"
 import * as ModelCapabilities from "../../ModelCapabilities.ts"
 import * as TokenEstimate from "../../TokenEstimate.ts"
@@ -52,13 +52,14 @@ const turnOf = (messages: ReadonlyArray<MessageParam>, kept: ReadonlyArray<Conte
   return { before: messages.slice(0, -1), content }
 }
 
-const outputTokens = ({ message, text }: PartialAnswer): number =>
-  Math.max(message?.usage?.output_tokens ?? 0, writtenTokens(message?.content ?? [], text))
+// Of what a server sent, half of it perhaps, only the type is sure.
+const tokensOf = (text: unknown): number => Predicate.isString(text) ? TokenEstimate.ofText(text) : 0
 
 /** About how many tokens an answer took that broke off before it could say. */
-export const writtenTokens = (content: ReadonlyArray<ContentBlock>, text: string): number =>
-  TokenEstimate.ofText(text) + content.reduce((sum, block) => {
-    if (block.type === "thinking") return sum + TokenEstimate.ofText(block.thinking)
+export const writtenTokens = (content: ReadonlyArray<ContentBlock>): number =>
+  content.reduce((sum, block) => {
+    if (block.type === "text") return sum + tokensOf(block.text)
+    if (block.type === "thinking") return sum + tokensOf(block.thinking)
     if (block.type !== "tool_use" && block.type !== "server_tool_use") return sum
     return sum + TokenEstimate.ofText(typeof block.input === "string" ? block.input : JSON.stringify(block.input ?? ""))
   }, 0)
@@ -66,20 +67,22 @@ export const writtenTokens = (content: ReadonlyArray<ContentBlock>, text: string
 /** The request that makes a model go on with an answer that broke off. */
 export const continuationOf = (
   request: MessageRequest,
-  partial: PartialAnswer,
   kept: Kept,
   way: Way
 ): MessageRequest => {
   if (kept.blocks.length === 0) return request
   const { before, content } = turnOf(request.messages, kept.blocks)
   const prefilled: Array<MessageParam> = [...before, { role: "assistant", content: content as Array<ContentBlock> }]
-  const asked: Array<MessageParam> = [...prefilled, { role: "user", content: instruction(kept.text) }]
-  const left = Math.max(1, request.max_tokens - outputTokens(partial))
+  const asked: MessageParam = { role: "user", content: instruction(kept.text) }
+  // What was taken back leaves its room, and what is repeated takes none of it.
+  const repeated = way === "message" ? TokenEstimate.ofText(anchorOf(kept.text)) : 0
+  const room = request.max_tokens - writtenTokens(kept.blocks) + repeated
+  const left = Math.min(request.max_tokens, Math.max(1 + repeated, room))
   const { thinking, ...rest } = request
   // Its budget must be smaller than `max_tokens`.
   const fits = thinking?.type !== "enabled" || thinking.budget_tokens < left
   const continuation = { ...rest, ...(thinking !== undefined && fits ? { thinking } : undefined), max_tokens: left }
   return way === "prefill"
     ? carryAlternative({ ...continuation, messages: prefilled }, asked)
-    : { ...continuation, messages: asked }
+    : { ...continuation, messages: [...prefilled, asked] }
 }
