@@ -22,14 +22,12 @@ const server = Effect.acquireRelease(
   Effect.callback<{ readonly url: string; readonly written: () => number; readonly close: () => void }>((resume) => {
     let written = 0
     const send = async (response: ServerResponse) => {
+      const closed = new Promise((resolve) => response.once("close", resolve))
       response.writeHead(200, { "content-type": "text/event-stream" })
       response.write(`${start}${opened}`)
       for (let sent = 0; sent < deltas && !response.destroyed; sent++) {
         if (!response.write(delta)) {
-          await new Promise<void>((taken) => {
-            response.once("drain", taken)
-            response.once("close", taken)
-          })
+          await Promise.race([closed, new Promise((resolve) => response.once("drain", resolve))])
         }
         written += delta?.length ?? 0
       }
