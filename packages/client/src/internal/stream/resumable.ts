@@ -1,6 +1,7 @@
 import type { ContentBlock } from "@anthropic-ai/sdk/resources/messages/messages"
 import * as Predicate from "effect/Predicate"
 import type { PartialAnswer } from "../../ClaudeError.ts"
+import { isBlankText } from "../answer/blocks.ts"
 
 // By the endings of their names, so that kinds of later versions are taken for what they are.
 const isTool = ({ type }: ContentBlock): boolean => type === "tool_use" || type.endsWith("_tool_use")
@@ -92,8 +93,6 @@ export interface Kept {
   /** What the consumer has seen beyond that text: white space, and half of a character. */
   readonly tail: string
 }
-
-const isBlankText = (block: ContentBlock): boolean => isText(block) && block.text.trim() === ""
 
 /** How many blocks stay: those at the end that cannot be gone on from are taken back. */
 const countKept = ({ blocks, isOpen, isPaired }: Look): number => {
