@@ -193,7 +193,7 @@ describe("no key and no prompt text in an error, a log line, a span, a metric, a
     Effect.gen(function*() {
       const overload = FaultStep.error({ status: 529, error: { type: "overloaded_error", message: echoed } })
       const plan = { steps: [overload], after: FaultStep.slowFirstByte("1 minute") }
-      const { error, seen } = yield* observed(plan, "createMessage", "50 millis")
+      const { error, seen } = yield* observed(plan, "createMessage", "1 second")
       assert.strictEqual(error._tag, "DeadlineExceededError")
       assert.include(error.message, "OverloadedError")
       assertClean([...renderings(error), ...seen])
