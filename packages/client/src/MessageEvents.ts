@@ -38,6 +38,7 @@ import type { ClaudeError, PartialAnswer } from "./ClaudeError.ts"
 import { contentOf } from "./internal/answer/blocks.ts"
 import { isWellFormed } from "./internal/eventShape.ts"
 import { makeTextTrack } from "./internal/stream/TextTrack.ts"
+import { updatedUsage } from "./internal/stream/usageSum.ts"
 
 /**
  * The server's sign of life in a stream. Carries nothing; the SDK drops it.
@@ -377,12 +378,8 @@ export const makeAccumulator = (): Accumulator => {
   return { add, message, partial }
 }
 
-// The last event repeats only the counts that changed; a null there is "unchanged", not "none".
-const mergedUsage = (known: Message["usage"] | undefined, usage: unknown): { readonly usage?: Message["usage"] } => {
-  if (!Predicate.isObject(usage)) return {}
-  const changed = Object.entries(usage).filter(([, value]) => value !== null && value !== undefined)
-  return { usage: { ...known, ...Object.fromEntries(changed) } as Message["usage"] }
-}
+const mergedUsage = (known: Message["usage"] | undefined, usage: unknown): { readonly usage?: Message["usage"] } =>
+  Predicate.isObject(usage) ? { usage: updatedUsage({ ...known }, usage) as unknown as Message["usage"] } : {}
 
 interface Streamed {
   readonly empty: ContentBlock

@@ -26,7 +26,7 @@ export interface Call {
  */
 export type ServerFallbacks = "default" | ReadonlyArray<string | BetaFallbackParam>
 
-export const serverFallbackBeta = "server-side-fallback-2026-07-01"
+const serverFallbackBeta = "server-side-fallback-2026-07-01"
 export const creditBeta = "fallback-credit-2026-07-01"
 
 const betaHeader = (options: CallOptions | undefined): string | undefined =>

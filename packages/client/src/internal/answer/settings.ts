@@ -18,7 +18,7 @@ export const acceptsOf = (
 
 // A paused turn has run ten tools at the API already, so ten continuations are over a hundred. An answer that needs more is
 // more likely to go in circles.
-export const defaultContinuations = 10
+const defaultContinuations = 10
 
 export const settingsOf = (
   owner: string,

@@ -21,7 +21,7 @@ const isSigned = (block: ContentBlock): boolean =>
   || (Predicate.isString(property(block, "signature")) && property(block, "signature") !== "")
 
 // A character that was cut in half is none yet, and text that holds one is refused.
-export const wholeCharacters = (text: string): string => /[\uD800-\uDBFF]$/.test(text) ? text.slice(0, -1) : text
+const wholeCharacters = (text: string): string => /[\uD800-\uDBFF]$/.test(text) ? text.slice(0, -1) : text
 
 /** The blocks of an answer with what is known of them. */
 interface Look {

@@ -1,6 +1,7 @@
 import type { Message } from "@anthropic-ai/sdk/resources/messages/messages"
 import * as AnswerInfo from "../../AnswerInfo.ts"
 import type { MessageEvent } from "../../MessageEvents.ts"
+import { updatedUsage } from "../stream/usageSum.ts"
 import { shown } from "./shown.ts"
 
 // Callers and gateways leave fields out that the types promise; a call is not to fail for what is said about it.
@@ -57,9 +58,6 @@ export const answeringModel = (source: AnswerInfo.Source, requested: string): st
 export const passedOver = (targets: ReadonlyArray<AnswerInfo.PassedOver>): ReadonlyArray<string> =>
   targets.map(({ error, reason, target }) => `${shown(target)}: ${error === undefined ? shown(reason) : error._tag}`)
 
-const stated = (usage: Reported): Reported =>
-  Object.fromEntries(Object.entries(usage).filter(([, value]) => value !== null && value !== undefined))
-
 /** What a stream has told of its answer so far, read off the two events that say it. */
 export class StreamFacts {
   message: Message | undefined
@@ -68,7 +66,7 @@ export class StreamFacts {
     if (event.type === "message_start") {
       this.message = event.message
     } else if (event.type === "message_delta" && this.message !== undefined) {
-      const usage = { ...reportedUsage(this.message), ...stated(reportedUsage(event) ?? {}) }
+      const usage = updatedUsage(reportedUsage(this.message) ?? {}, event.usage)
       const { parts } = AnswerInfo.of(event.delta)
       const ended = Object.assign({ ...this.message, stop_reason: event.delta.stop_reason }, { usage })
       this.message = parts === undefined ? ended : AnswerInfo.annotate(ended, { parts })

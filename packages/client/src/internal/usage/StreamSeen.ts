@@ -1,6 +1,8 @@
+import * as Predicate from "effect/Predicate"
 import type { MessageEvent } from "../../MessageEvents.ts"
 import * as TokenEstimate from "../../TokenEstimate.ts"
 import { property } from "../foreignError.ts"
+import { updatedUsage } from "../stream/usageSum.ts"
 
 const lengthOf = (text: unknown): number => typeof text === "string" ? text.length : 0
 
@@ -57,10 +59,7 @@ export class StreamSeen {
     return typeof told === "number" ? Math.max(told, arrived) : arrived
   }
 
-  /** Later events repeat only the counts that have changed; a null there is "unchanged", not "none". */
   private merge(usage: unknown): void {
-    if (typeof usage !== "object" || usage === null) return
-    const stated = Object.entries(usage).filter(([, value]) => value !== null && value !== undefined)
-    this.usage = { ...this.usage, ...Object.fromEntries(stated) }
+    if (Predicate.isObject(usage)) this.usage = updatedUsage(this.usage ?? {}, usage)
   }
 }
