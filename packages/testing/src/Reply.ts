@@ -34,7 +34,7 @@
  *
  * @since 0.1.0
  */
-import type { Message } from "@anthropic-ai/sdk/resources/messages/messages"
+import type { ContentBlock, Message } from "@anthropic-ai/sdk/resources/messages/messages"
 import type { ClaudeError } from "@effect-claude/client/ClaudeError"
 import type { MessageEvent } from "@effect-claude/client/MessageEvents"
 import type * as Duration from "effect/Duration"
@@ -42,7 +42,7 @@ import type * as Effect from "effect/Effect"
 import * as OptionCheck from "./internal/script/OptionCheck.ts"
 import * as ScriptedMessage from "./internal/script/ScriptedMessage.ts"
 import type * as Step from "./internal/script/Step.ts"
-import { makeStep } from "./internal/script/Step.ts"
+import { excerpt, makeStep } from "./internal/script/Step.ts"
 
 /**
  * A step of a script that answers. What it answers is known before the call, so a stream fault can break it off.
@@ -61,8 +61,8 @@ export interface Reply extends Step.Step<Step.Answer> {}
 export interface ComputedReply extends Step.Step<Step.Computed> {}
 
 /**
- * The call that a step answers: its `number` (1 for the first that reached the script), `attempt`, `model`, `requestId`,
- * `request` and `options`.
+ * The call that a step answers: its `number` (1 for the first that reached the script), `method`, `attempt`, `model`,
+ * `requestId`, `request` and `options`.
  *
  * @category models
  * @since 0.1.0
@@ -122,8 +122,8 @@ export const message = (textOrMessage: string | Message, overrides: Overrides = 
     overrides
   )
 
-const stated = (make: (call: Step.StepCall) => Message): Reply =>
-  makeStep({ _tag: "Answer", content: { _tag: "Message", message: make } })
+const stated = (label: string, make: (call: Step.StepCall) => Message): Reply =>
+  makeStep(label, { _tag: "Answer", content: { _tag: "Message", message: make } })
 
 /**
  * Answers with a text.
@@ -162,8 +162,9 @@ const stated = (make: (call: Step.StepCall) => Message): Reply =>
  * @since 0.1.0
  */
 export const text = (text: string, overrides: Overrides = {}): Reply =>
-  stated((call) =>
-    ScriptedMessage.override(ScriptedMessage.textMessage(text, ScriptedMessage.identityOf(call)), overrides)
+  stated(
+    `text ${excerpt(text)}`,
+    (call) => ScriptedMessage.override(ScriptedMessage.textMessage(text, ScriptedMessage.identityOf(call)), overrides)
   )
 
 /**
@@ -196,9 +197,114 @@ export const text = (text: string, overrides: Overrides = {}): Reply =>
  * @since 0.1.0
  */
 export const tool = (name: string, input: unknown, overrides: Overrides = {}): Reply =>
-  stated((call) =>
-    ScriptedMessage.override(ScriptedMessage.toolMessage(name, input, ScriptedMessage.identityOf(call)), overrides)
+  stated(
+    `tool ${name}`,
+    (call) =>
+      ScriptedMessage.override(ScriptedMessage.toolMessage(name, input, ScriptedMessage.identityOf(call)), overrides)
   )
+
+/**
+ * Answers with these blocks: thinking, texts and calls of tools in one answer. The stop reason is `tool_use` if there is a
+ * call among them.
+ *
+ * **Example** (Thinking before two calls of tools)
+ *
+ * ```ts
+ * import { ClaudeService } from "@effect-claude/client/ClaudeService"
+ * import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
+ * import * as Reply from "@effect-claude/testing/Reply"
+ * import { assert } from "@effect/vitest"
+ * import * as Effect from "effect/Effect"
+ *
+ * const call = (id: string, city: string) => ({
+ *   type: "tool_use" as const,
+ *   id,
+ *   name: "get_weather",
+ *   input: { city },
+ *   caller: { type: "direct" as const }
+ * })
+ * const program = Effect.gen(function*() {
+ *   const claude = yield* ClaudeService
+ *   const message = yield* claude.createMessage({
+ *     model: "claude-sonnet-5-5",
+ *     max_tokens: 100,
+ *     messages: [{ role: "user", content: "Is it warmer in Oslo or in Bergen?" }]
+ *   })
+ *   return [message.stop_reason, message.content.length]
+ * })
+ *
+ * const Claude = ClaudeTest.script([
+ *   Reply.blocks([
+ *     { type: "thinking", thinking: "I need both.", signature: "c2lnbmF0dXJl" },
+ *     call("toolu_1", "Oslo"),
+ *     call("toolu_2", "Bergen")
+ *   ])
+ * ])
+ * assert.deepStrictEqual(await Effect.runPromise(Effect.provide(program, Claude)), ["tool_use", 3])
+ * ```
+ *
+ * @category replies
+ * @since 0.1.0
+ */
+export const blocks = (content: ReadonlyArray<ContentBlock>, overrides: Overrides = {}): Reply =>
+  stated(
+    `blocks ${content.map(({ type }) => type).join(", ")}`,
+    (call) =>
+      ScriptedMessage.override(ScriptedMessage.fromContent([...content], ScriptedMessage.identityOf(call)), overrides)
+  )
+
+/**
+ * Answers with a text in exactly these pieces, and with pauses where they stand.
+ *
+ * **Details**
+ *
+ * One delta for each piece. Otherwise as {@link text}. `createMessage` gets the whole text after the sum of the pauses.
+ *
+ * **Example** (Stopping to think in a sentence)
+ *
+ * ```ts
+ * import { ClaudeService } from "@effect-claude/client/ClaudeService"
+ * import * as MessageEvents from "@effect-claude/client/MessageEvents"
+ * import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
+ * import * as Reply from "@effect-claude/testing/Reply"
+ * import * as VirtualTime from "@effect-claude/testing/VirtualTime"
+ * import { assert } from "@effect/vitest"
+ * import * as Clock from "effect/Clock"
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ *
+ * const Claude = ClaudeTest.script([Reply.stream(["The answer", " is ", Reply.pause("20 seconds"), "42"])])
+ * const program = Effect.gen(function*() {
+ *   const claude = yield* ClaudeService
+ *   const events = claude.streamMessage({
+ *     model: "claude-sonnet-5-5",
+ *     max_tokens: 100,
+ *     messages: [{ role: "user", content: "What is the answer?" }]
+ *   })
+ *   const timed = Stream.mapEffect(MessageEvents.text(events), (text) =>
+ *     Effect.map(Clock.currentTimeMillis, (at) => [at, text]))
+ *   return yield* Stream.runCollect(timed)
+ * })
+ *
+ * assert.deepStrictEqual(
+ *   await Effect.runPromise(program.pipe(Effect.provide(Claude), VirtualTime.run)),
+ *   [[0, "The answer"], [0, " is "], [20_000, "42"]]
+ * )
+ * ```
+ *
+ * @category replies
+ * @since 0.1.0
+ */
+export const stream = (pieces: Iterable<string | Pause>, overrides: Omit<Overrides, "content"> = {}): Reply => {
+  const parts = Array.from(pieces)
+  const whole = parts.filter((part) => typeof part === "string").join("")
+  const frames = (call: Step.StepCall) =>
+    ScriptedMessage.inPieces(
+      ScriptedMessage.override(ScriptedMessage.textMessage(whole, ScriptedMessage.identityOf(call)), overrides),
+      parts
+    )
+  return makeStep(`stream ${excerpt(whole)}`, { _tag: "Answer", content: { _tag: "Events", frames } })
+}
 
 /**
  * Answers with exactly this message, its id and model included.
@@ -226,7 +332,7 @@ export const tool = (name: string, input: unknown, overrides: Overrides = {}): R
  * @category replies
  * @since 0.1.0
  */
-export const of = (message: Message): Reply => stated(() => message)
+export const of = (message: Message): Reply => stated(`message, ${message.stop_reason}`, () => message)
 
 /**
  * Answers with exactly these events, pings and pauses included.
@@ -255,8 +361,10 @@ export const of = (message: Message): Reply => stated(() => message)
  * @category replies
  * @since 0.1.0
  */
-export const events = (events: Iterable<MessageEvent | Pause>): Reply =>
-  makeStep({ _tag: "Answer", content: { _tag: "Events", frames: Array.from(events) } })
+export const events = (events: Iterable<MessageEvent | Pause>): Reply => {
+  const frames = Array.from(events)
+  return makeStep("events", { _tag: "Answer", content: { _tag: "Events", frames: () => frames } })
+}
 
 /**
  * A time in which the stream of {@link events} sends nothing. An infinite one stalls it.
@@ -312,4 +420,4 @@ export const pause = (duration: Duration.Input): Pause => ({
  * @since 0.1.0
  */
 export const effect = (answer: (call: Call) => Effect.Effect<Message, ClaudeError>): ComputedReply =>
-  makeStep({ _tag: "Computed", answer })
+  makeStep("effect", { _tag: "Computed", answer })
