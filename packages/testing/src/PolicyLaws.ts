@@ -52,8 +52,8 @@ import * as DeadlineLaw from "./internal/laws/DeadlineLaw.ts"
 import * as FallbackLaw from "./internal/laws/FallbackLaw.ts"
 import type * as Law from "./internal/laws/Law.ts"
 import { check } from "./internal/laws/Law.ts"
-import * as LayerSubject from "./internal/laws/LayerSubject.ts"
 import type { LawViolation } from "./internal/laws/LawViolation.ts"
+import * as LayerSubject from "./internal/laws/LayerSubject.ts"
 import * as LimiterLaw from "./internal/laws/LimiterLaw.ts"
 import * as RetryLaw from "./internal/laws/RetryLaw.ts"
 import type * as Subject from "./internal/laws/Subject.ts"
@@ -125,15 +125,18 @@ export interface RetryOptions extends Law.CheckOptions {
  * @category laws
  * @since 0.1.0
  */
-export const retry = (
-  subject: Subject.Subject | Schedule.Schedule<unknown, ClaudeError, unknown>,
+export const retry = <E = ClaudeError, E2 = never>(
+  subject: Subject.Subject<Subject.Policy<E>, E2> | Schedule.Schedule<unknown, ClaudeError, ClaudeError>,
   options: RetryOptions
 ): Checked => {
   const attempts = OptionCheck.attempts("PolicyLaws.retry", "attempts", options.attempts)
-  const tried: Subject.Subject = Schedule.isSchedule(subject)
-    ? (call) => Effect.retry(call, subject as Schedule.Schedule<unknown, ClaudeError, unknown>)
-    : subject
-  return check(RetryLaw.make(tried, { attempts, counted: options.counted }), options)
+  const promises = { attempts, counted: options.counted }
+  return check(
+    Schedule.isSchedule(subject)
+      ? RetryLaw.make((call) => Effect.retry(call, subject), promises)
+      : RetryLaw.make(subject, promises),
+    options
+  )
 }
 
 /**
@@ -195,7 +198,10 @@ const isRange = (
  * @category laws
  * @since 0.1.0
  */
-export const circuitBreaker = (subject: Subject.Subject, options: CircuitBreakerOptions): Checked => {
+export const circuitBreaker = <E, E2 = never>(
+  subject: Subject.Subject<Subject.Policy<E>, E2>,
+  options: CircuitBreakerOptions
+): Checked => {
   const owner = "PolicyLaws.circuitBreaker"
   const { openFor } = options
   const [least, most] = isRange(openFor) ? [openFor.atLeast, openFor.atMost] : [openFor, openFor]
@@ -221,7 +227,8 @@ export const circuitBreaker = (subject: Subject.Subject, options: CircuitBreaker
  * **Details**
  *
  * - `limit`: the most calls that may be let through in any window. A token bucket lets through what it holds and what flows in
- *   meanwhile: with a burst of a whole window that is twice its rate.
+ *   meanwhile: with a burst of a whole window that is twice its rate. One that gives back what failed calls took lets more
+ *   through.
  * - `window`: how long a window is.
  * - `slack`: how much later a call may start than it would have without the calls that were given up before it; 0. For a
  *   limiter with random waits.
@@ -258,7 +265,9 @@ export interface RateLimiterOptions extends Law.CheckOptions {
  * const limits = { requests: { limit: 10, window: "1 minute", burst: "6 seconds" } } as const
  * const limiter = Effect.map(
  *   RateLimiter.make({ limits, headroom: 1, rampUp: false }),
- *   ({ withLimit }): PolicyLaws.Policy => (call) => withLimit(call, { costs: { requests: 1 } })
+ *   ({ withLimit }): PolicyLaws.Policy => (call) =>
+ *     // By default a call that failed costs nothing.
+ *     withLimit(call, { costs: { requests: 1 }, settle: () => ({ requests: 1 }) })
  * )
  *
  * it.effect("keeps the law of rate limiters", () =>
@@ -268,7 +277,10 @@ export interface RateLimiterOptions extends Law.CheckOptions {
  * @category laws
  * @since 0.1.0
  */
-export const rateLimiter = (subject: Subject.Subject, options: RateLimiterOptions): Checked => {
+export const rateLimiter = <E, E2 = never>(
+  subject: Subject.Subject<Subject.Policy<E>, E2>,
+  options: RateLimiterOptions
+): Checked => {
   const owner = "PolicyLaws.rateLimiter"
   return check(
     LimiterLaw.make(subject, {
@@ -312,7 +324,7 @@ export interface BulkheadOptions extends Law.CheckOptions {
  *
  * const bulkhead = Effect.map(
  *   Semaphore.make(4),
- *   ({ withPermit }): PolicyLaws.Policy => (call) => withPermit(call)
+ *   (semaphore): PolicyLaws.Policy => (call) => semaphore.withPermit(call)
  * )
  *
  * it.effect("keeps the law of bulkheads", () => PolicyLaws.bulkhead(bulkhead, { limit: 4 }))
@@ -321,8 +333,10 @@ export interface BulkheadOptions extends Law.CheckOptions {
  * @category laws
  * @since 0.1.0
  */
-export const bulkhead = (subject: Subject.Subject, options: BulkheadOptions): Checked =>
-  check(BulkheadLaw.make(subject, { limit: count("PolicyLaws.bulkhead", "limit", options.limit) }), options)
+export const bulkhead = <E, E2 = never>(
+  subject: Subject.Subject<Subject.Policy<E>, E2>,
+  options: BulkheadOptions
+): Checked => check(BulkheadLaw.make(subject, { limit: count("PolicyLaws.bulkhead", "limit", options.limit) }), options)
 
 /**
  * Options of {@link deadline}: `limit` is the time that a call may take.
@@ -359,7 +373,10 @@ export interface DeadlineOptions extends Law.CheckOptions {
  * @category laws
  * @since 0.1.0
  */
-export const deadline = (subject: Subject.Subject, options: DeadlineOptions): Checked =>
+export const deadline = <E, E2 = never>(
+  subject: Subject.Subject<Subject.Policy<E>, E2>,
+  options: DeadlineOptions
+): Checked =>
   check(DeadlineLaw.make(subject, { limit: millis("PolicyLaws.deadline", "limit", options.limit) }), options)
 
 /**
@@ -402,8 +419,8 @@ export interface FallbackOptions extends Law.CheckOptions {
  * @category laws
  * @since 0.1.0
  */
-export const fallback = (
-  subject: Subject.Subject<FallbackLaw.FallbackPolicy>,
+export const fallback = <E, E2 = never>(
+  subject: Subject.Subject<FallbackLaw.FallbackPolicy<E>, E2>,
   options: FallbackOptions = {}
 ): Checked =>
   check(
@@ -457,7 +474,10 @@ export interface CacheOptions extends Law.CheckOptions {
  * @category laws
  * @since 0.1.0
  */
-export const cache = (subject: Subject.Subject<CacheLaw.KeyedPolicy>, options: CacheOptions = {}): Checked =>
+export const cache = <E, E2 = never>(
+  subject: Subject.Subject<CacheLaw.KeyedPolicy<E>, E2>,
+  options: CacheOptions = {}
+): Checked =>
   check(
     CacheLaw.make(subject, {
       maxAge: options.maxAge === undefined
@@ -489,9 +509,9 @@ export const cache = (subject: Subject.Subject<CacheLaw.KeyedPolicy>, options: C
  * @category constructors
  * @since 0.1.0
  */
-export const fromLayer: (
-  layer: LayerSubject.PolicyLayer
-) => Effect.Effect<Subject.Policy, unknown, Scope.Scope> = LayerSubject.policy
+export const fromLayer: <E>(
+  layer: LayerSubject.PolicyLayer<E>
+) => Effect.Effect<Subject.Policy<ClaudeError>, E, Scope.Scope> = LayerSubject.policy
 
 /**
  * A cache that is put around a `ClaudeService`, for {@link cache}. Calls with the same key have the same request.
@@ -510,9 +530,9 @@ export const fromLayer: (
  * @category constructors
  * @since 0.1.0
  */
-export const cacheFromLayer: (
-  layer: LayerSubject.PolicyLayer
-) => Effect.Effect<CacheLaw.KeyedPolicy, unknown, Scope.Scope> = LayerSubject.keyed
+export const cacheFromLayer: <E>(
+  layer: LayerSubject.PolicyLayer<E>
+) => Effect.Effect<CacheLaw.KeyedPolicy<ClaudeError>, E, Scope.Scope> = LayerSubject.keyed
 
 /**
  * A fallback that is put around a `ClaudeService`, for {@link fallback}: `layer` gets the models to fall back on, in order.
@@ -535,6 +555,6 @@ export const cacheFromLayer: (
  * @category constructors
  * @since 0.1.0
  */
-export const fallbackFromLayer: (
-  layer: (models: ReadonlyArray<string>) => LayerSubject.PolicyLayer
-) => Effect.Effect<FallbackLaw.FallbackPolicy, unknown, Scope.Scope> = LayerSubject.fallback
+export const fallbackFromLayer: <E>(
+  layer: (models: ReadonlyArray<string>) => LayerSubject.PolicyLayer<E>
+) => Effect.Effect<FallbackLaw.FallbackPolicy<ClaudeError>, E, Scope.Scope> = LayerSubject.fallback

@@ -1,12 +1,13 @@
+import type { ClaudeError } from "@effect-claude/client/ClaudeError"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { type Broken, type Case, pass, settle } from "./Case.ts"
 import { ask, type GatedCall, interrupt } from "./GatedCall.ts"
 import type { Law } from "./Law.ts"
+import { oneOf } from "./oneOf.ts"
 import * as Subject from "./Subject.ts"
 import * as Trouble from "./Trouble.ts"
 
@@ -17,26 +18,44 @@ interface Promises {
   readonly openAtMost: number
 }
 
-const Action = Schema.Struct({
-  does: Schema.Literals([
-    "call that fails",
-    "call that succeeds",
-    "call",
-    "call",
-    "outage",
-    "fail",
-    "succeed",
-    "refuse",
-    "interrupt",
-    "wait",
-    "wait until it may close"
-  ]),
-  which: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 5 }))
-})
+const does = oneOf(
+  "call",
+  "call",
+  "call",
+  "call that succeeds",
+  "call that fails",
+  "fail",
+  "succeed",
+  "fail late",
+  "succeed late",
+  "refuse",
+  "interrupt",
+  "interrupt the probe",
+  "wait",
+  "wait until just before it may close",
+  "wait until it may close",
+  "wait until it may close",
+  "outage"
+)
 
-type Action = typeof Action.Type
+const action = Arbitrary.all({ does, which: oneOf(0, 1, 2, 3, 4, 5) })
 
-const inputArbitrary = Arbitrary.all({ actions: Arbitrary.array(Arbitrary.schema(Action), { maxLength: 24 }) })
+type Action = typeof action extends Arbitrary.Arbitrary<infer A> ? A : never
+
+const act = (...all: ReadonlyArray<Action["does"]>): ReadonlyArray<Action> => all.map((does) => ({ does, which: 0 }))
+
+// Left to chance alone, few cases would come to a probe, and fewer to a late result beside one.
+const round = Arbitrary.map(
+  Arbitrary.all({
+    calm: Arbitrary.array(action, { maxLength: 4 }),
+    opens: oneOf(act(), act("outage"), act("call", "outage"), act("call", "call", "outage")),
+    wait: oneOf(act(), act("wait until just before it may close"), act("wait until it may close", "call")),
+    then: Arbitrary.array(action, { maxLength: 8 })
+  }),
+  ({ calm, opens, then, wait }) => [...calm, ...opens, ...wait, ...then]
+)
+
+const inputArbitrary = Arbitrary.map(Arbitrary.array(round, { maxLength: 4 }), (rounds) => ({ actions: rounds.flat() }))
 
 interface Admitted {
   readonly call: GatedCall
@@ -138,15 +157,15 @@ class Circuit {
   }
 }
 
-class Run {
-  readonly #policy: Subject.Policy
+class Run<E> {
+  readonly #policy: Subject.Policy<E>
   readonly #promises: Promises
   readonly #trial: Case
   readonly #circuit: Circuit
   readonly #running = new Set<Admitted>()
   #calls = 0
 
-  constructor(policy: Subject.Policy, promises: Promises, trial: Case) {
+  constructor(policy: Subject.Policy<E>, promises: Promises, trial: Case) {
     this.#policy = policy
     this.#promises = promises
     this.#trial = trial
@@ -190,7 +209,7 @@ class Run {
 
   #end(
     admitted: Admitted,
-    exit: typeof failed | typeof refused | typeof succeeded
+    exit: Exit.Exit<string, ClaudeError>
   ): Effect.Effect<void, Broken, Scope.Scope> {
     return Effect.gen({ self: this }, function*() {
       const now = yield* Clock.currentTimeMillis
@@ -238,6 +257,12 @@ class Run {
             yield* this.#end(admitted, failed)
           }
           return
+        case "fail late":
+        case "succeed late": {
+          const late = [...this.#running].find(({ era }) => era !== this.#circuit.era)
+          if (late !== undefined) yield* this.#end(late, action.does === "fail late" ? failed : succeeded)
+          return
+        }
         case "fail":
         case "succeed":
         case "refuse": {
@@ -251,8 +276,9 @@ class Run {
           )
           return
         }
-        case "interrupt": {
-          const admitted = this.#pick(action.which)
+        case "interrupt":
+        case "interrupt the probe": {
+          const admitted = action.does === "interrupt" ? this.#pick(action.which) : this.#circuit.probe
           if (admitted === undefined) return
           this.#running.delete(admitted)
           if (admitted === this.#circuit.probe) this.#trial.see("interrupted probes")
@@ -262,6 +288,12 @@ class Run {
         }
         case "wait":
           return yield* pass(1000)
+        case "wait until just before it may close": {
+          const { openSince, state } = this.#circuit
+          if (state !== "Open") return
+          const left = openSince + this.#promises.openAtLeast - (yield* Clock.currentTimeMillis)
+          return yield* pass(Math.max(0, left - 1))
+        }
         case "wait until it may close":
           // A probe that takes longer than it should may lose its place, and how long that is is the breaker's affair.
           return yield* pass(this.#circuit.probe === undefined ? this.#promises.openAtMost : 10)
@@ -270,8 +302,8 @@ class Run {
   }
 }
 
-export const make = (
-  subject: Subject.Subject,
+export const make = <E, E2>(
+  subject: Subject.Subject<Subject.Policy<E>, E2>,
   promises: Promises
 ): Law<{ readonly actions: ReadonlyArray<Action> }> => ({
   name: "circuitBreaker",

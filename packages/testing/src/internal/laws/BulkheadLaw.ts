@@ -14,12 +14,12 @@ interface Promises {
 // A bulkhead knows no time of its own; calls take a part of this, or twice as long.
 const unit = 1000
 
-export const make = (
-  subject: Subject.Subject,
+export const make = <E, E2>(
+  subject: Subject.Subject<Subject.Policy<E>, E2>,
   { limit }: Promises
 ): Law<{ readonly list: ReadonlyArray<Arrival> }> => ({
   name: "bulkhead",
-  input: Arbitrary.all({ list: arrivals(unit, Math.min(3 * limit + 8, 60)) }),
+  input: Arbitrary.all({ list: arrivals(unit, Math.min(2 * limit + 8, 40)) }),
   mustSee: { held: "no call had to wait and none was turned away, so the policy that was given limits nothing" },
   run: ({ list }, trial) =>
     Effect.gen(function*() {

@@ -1,11 +1,11 @@
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
 import { tolerance } from "./Case.ts"
 import { ask, interrupt } from "./GatedCall.ts"
 import type { Law } from "./Law.ts"
+import { oneOf } from "./oneOf.ts"
 import * as Subject from "./Subject.ts"
 import * as Trouble from "./Trouble.ts"
 
@@ -13,17 +13,22 @@ interface Promises {
   readonly limit: number
 }
 
-const Input = Schema.Struct({
-  waits: Schema.Literals([0, 1, 100]),
+const inputArbitrary = Arbitrary.all({
+  waits: oneOf(0, 1, 100),
   // 0.999 and 1.001 are on both sides of the limit; a call that ends at the limit may go either way.
-  takes: Schema.Literals([0, 0.3, 0.999, 1.001, 2, "forever"]),
-  trouble: Schema.Literals(["none", "none", ...Trouble.retryable, ...Trouble.final]),
-  interruptAt: Schema.Literals(["never", "never", "never", 0, 0.5])
+  takes: oneOf(0, 0.3, 0.999, 1.001, 2, "forever"),
+  trouble: oneOf("none", "none", "none", "none", ...Trouble.retryable, ...Trouble.final),
+  interruptAt: oneOf("never", "never", "never", 0, 0.5)
 })
 
-export const make = (subject: Subject.Subject, { limit }: Promises): Law<typeof Input.Type> => ({
+type Input = typeof inputArbitrary extends Arbitrary.Arbitrary<infer A> ? A : never
+
+export const make = <E, E2>(
+  subject: Subject.Subject<Subject.Policy<E>, E2>,
+  { limit }: Promises
+): Law<Input> => ({
   name: "deadline",
-  input: Arbitrary.schema(Input),
+  input: inputArbitrary,
   mustSee: { cuts: "no call was cut, so the policy that was given has no deadline" },
   run: (input, trial) =>
     Effect.gen(function*() {

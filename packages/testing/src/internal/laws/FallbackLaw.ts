@@ -4,10 +4,10 @@ import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
 import type { Case } from "./Case.ts"
 import type { Law } from "./Law.ts"
+import { oneOf } from "./oneOf.ts"
 import * as Subject from "./Subject.ts"
 import * as Trouble from "./Trouble.ts"
 
@@ -28,9 +28,9 @@ export interface FallbackTarget {
  * @category models
  * @since 0.1.0
  */
-export type FallbackPolicy = (
+export type FallbackPolicy<E = unknown> = (
   targets: NonEmptyReadonlyArray<FallbackTarget>
-) => Effect.Effect<{ readonly source: string }, unknown>
+) => Effect.Effect<{ readonly source: string }, E>
 
 interface Promises {
   readonly fallsThrough: (error: ClaudeError) => boolean
@@ -38,23 +38,27 @@ interface Promises {
 
 export const targetNames = ["claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5"] as const
 
-const Step = Schema.Struct({
+const step = Arbitrary.all({
   // Final ones are fewer, or few cases would reach the second target.
-  trouble: Schema.Literals(["none", ...Trouble.retryable, ...Trouble.final]),
-  takes: Schema.Literals([0, 100])
+  trouble: oneOf("none", "none", ...Trouble.retryable, ...Trouble.final),
+  takes: oneOf(0, 100)
 })
 
-const Input = Schema.Struct({
-  steps: Schema.Tuple([Step, Step, Step]),
-  interruptAt: Schema.Literals(["never", "never", "never", 50, 150])
+type Step = typeof step extends Arbitrary.Arbitrary<infer A> ? A : never
+
+const inputArbitrary = Arbitrary.all({
+  steps: Arbitrary.all([step, step, step]),
+  interruptAt: oneOf("never", "never", "never", 50, 150)
 })
+
+type Input = typeof inputArbitrary extends Arbitrary.Arbitrary<infer A> ? A : never
 
 interface Asked {
   readonly name: string
   end: "running" | "answered" | "interrupted" | ClaudeError
 }
 
-const targetOf = (name: string, step: typeof Step.Type, asked: Array<Asked>, trial: Case): FallbackTarget => ({
+const targetOf = (name: string, step: Step, asked: Array<Asked>, trial: Case): FallbackTarget => ({
   name,
   effect: Effect.gen(function*() {
     const self: Asked = { name, end: "running" }
@@ -102,12 +106,12 @@ const checkOrder = (asked: ReadonlyArray<Asked>, promises: Promises, trial: Case
     )
   })
 
-export const make = (
-  subject: Subject.Subject<FallbackPolicy>,
+export const make = <E, E2>(
+  subject: Subject.Subject<FallbackPolicy<E>, E2>,
   promises: Promises
-): Law<typeof Input.Type> => ({
+): Law<Input> => ({
   name: "fallback",
-  input: Arbitrary.schema(Input),
+  input: inputArbitrary,
   mustSee: { switches: "no second target was ever asked, so the policy that was given falls back on nothing" },
   run: (input, trial) =>
     Effect.gen(function*() {

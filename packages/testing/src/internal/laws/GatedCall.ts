@@ -47,8 +47,8 @@ export class GatedCall {
 }
 
 /** Sends a call through a policy. It runs until it is told to end, or as long as `work` does. */
-export const ask = (
-  policy: Policy,
+export const ask = <E>(
+  policy: Policy<E>,
   name: string,
   trial: Case,
   work?: Effect.Effect<string, ClaudeError>

@@ -12,7 +12,7 @@ import { LawViolation } from "./LawViolation.ts"
  *
  * **Details**
  *
- * - `cases`: how many; 200. They begin small and grow.
+ * - `cases`: how many; 100. They begin small and grow.
  * - `seed`: the same seed tries the same cases; `"law"`.
  *
  * @category models
@@ -56,7 +56,7 @@ export const check = <Input>(
   law: Law<Input>,
   options: CheckOptions
 ): Effect.Effect<LawReport, LawViolation> => {
-  const cases = OptionCheck.number(owner(law.name), "cases", options.cases ?? 200, 1)
+  const cases = OptionCheck.number(owner(law.name), "cases", options.cases ?? 100, 1)
   if (!Number.isSafeInteger(cases)) throw OptionCheck.refuse(owner(law.name), "cases", "a whole number", cases)
   const seed = options.seed ?? "law"
 
@@ -78,7 +78,7 @@ export const check = <Input>(
       new LawViolation({ law: law.name, promise: broken.promise, story: broken.story, seed, cases: runs })
 
     return Effect.flatMap(
-      Arbitrary.checkEffect(law.input, holds, { runs: cases, seed, size: 40, maxShrinks: 4000 }),
+      Arbitrary.checkEffect(law.input, holds, { runs: cases, seed, size: 100, maxShrinks: 1000 }),
       (result): Effect.Effect<LawReport, LawViolation> => {
         switch (result._tag) {
           case "Passed": {

@@ -19,7 +19,7 @@ import type { Policy } from "./Subject.ts"
  * @category models
  * @since 0.1.0
  */
-export type PolicyLayer = (base: Layer.Layer<ClaudeService>) => Layer.Layer<ClaudeService, unknown>
+export type PolicyLayer<E = unknown> = (base: Layer.Layer<ClaudeService>) => Layer.Layer<ClaudeService, E>
 
 type Answer = (request: MessageRequest) => Effect.Effect<string, ClaudeError>
 
@@ -30,8 +30,10 @@ const CurrentAnswer = Context.Reference<Answer>("@effect-claude/testing/PolicyLa
 
 const base: ClaudeServiceShape = {
   createMessage: (request) =>
-    Effect.flatMap(CurrentAnswer, (answer) =>
-      Effect.map(answer(request), (text) => Reply.message(text, { model: request.model }))),
+    Effect.flatMap(
+      CurrentAnswer,
+      (answer) => Effect.map(answer(request), (text) => Reply.message(text, { model: request.model }))
+    ),
   streamMessage: () => Stream.die(new Error("PolicyLaws: laws are tried with createMessage")),
   countTokens: () => Effect.die(new Error("PolicyLaws: laws are tried with createMessage")),
   policies: []
@@ -46,21 +48,21 @@ const requestOf = (text: string): MessageRequest => ({
 const textOf = ({ content }: { readonly content: ReadonlyArray<{ readonly type: string }> }): string =>
   content.flatMap((block) => block.type === "text" && "text" in block ? [String(block.text)] : []).join("")
 
-const serviceOf = (layer: PolicyLayer): Effect.Effect<ClaudeServiceShape, unknown, Scope.Scope> =>
+const serviceOf = <E>(layer: PolicyLayer<E>): Effect.Effect<ClaudeServiceShape, E, Scope.Scope> =>
   // A layer that is made anew, as layers are remembered within a build.
   Effect.map(
     Layer.build(layer(Layer.effect(ClaudeService, Effect.succeed(base)))),
     (context) => Context.get(context, ClaudeService)
   )
 
-export const policy = (layer: PolicyLayer): Effect.Effect<Policy, unknown, Scope.Scope> =>
+export const policy = <E>(layer: PolicyLayer<E>): Effect.Effect<Policy<ClaudeError>, E, Scope.Scope> =>
   Effect.map(serviceOf(layer), (service) => (call) =>
     Effect.map(
       Effect.provideService(service.createMessage(requestOf("law")), CurrentAnswer, () => call),
       textOf
     ))
 
-export const keyed = (layer: PolicyLayer): Effect.Effect<KeyedPolicy, unknown, Scope.Scope> =>
+export const keyed = <E>(layer: PolicyLayer<E>): Effect.Effect<KeyedPolicy<ClaudeError>, E, Scope.Scope> =>
   Effect.map(serviceOf(layer), (service) => (key, call) =>
     Effect.map(
       Effect.provideService(service.createMessage(requestOf(key)), CurrentAnswer, () => call),
@@ -73,9 +75,9 @@ const sourceOf = (info: AnswerInfo.AnswerInfo): string => {
   return source._tag === "Model" ? source.model : source._tag
 }
 
-export const fallback = (
-  layer: (models: ReadonlyArray<string>) => PolicyLayer
-): Effect.Effect<FallbackPolicy, unknown, Scope.Scope> =>
+export const fallback = <E>(
+  layer: (models: ReadonlyArray<string>) => PolicyLayer<E>
+): Effect.Effect<FallbackPolicy<ClaudeError>, E, Scope.Scope> =>
   Effect.map(serviceOf(layer(targetNames.slice(1))), (service) => (targets) => {
     const answer: Answer = ({ model }) =>
       targets.find(({ name }) => name === model)?.effect

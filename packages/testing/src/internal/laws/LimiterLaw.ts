@@ -29,8 +29,8 @@ const checkWindows = (calls: ReadonlyArray<GatedCall>, { limit, window }: Promis
     }
   })
 
-export const make = (
-  subject: Subject.Subject,
+export const make = <E, E2>(
+  subject: Subject.Subject<Subject.Policy<E>, E2>,
   promises: Promises
 ): Law<{ readonly list: ReadonlyArray<Arrival> }> => {
   const { limit, slack, window } = promises
@@ -43,7 +43,7 @@ export const make = (
     }).pipe(Random.withSeed("arrivals"))
   return {
     name: "rateLimiter",
-    input: Arbitrary.all({ list: arrivals(window, Math.min(4 * limit + 8, 60)) }),
+    input: Arbitrary.all({ list: arrivals(window, Math.min(2 * limit + 8, 40)) }),
     mustSee: { held: "no call had to wait and none was turned away, so the policy that was given limits nothing" },
     run: ({ list }, trial) =>
       Effect.gen(function*() {
@@ -60,7 +60,9 @@ export const make = (
         }
         // Whoever gave up while it waited was never let through, so nobody else may come later for its sake.
         const without = list.map((arrival, index) =>
-          calls[index]?.startedAt === undefined && arrival.givesUpAfter !== undefined ? undefined : arrival
+          calls[index]?.startedAt === undefined && arrival.givesUpAfter !== undefined
+            ? undefined
+            : { ...arrival, givesUpAfter: undefined }
         )
         if (!without.includes(undefined)) return
         const others = yield* run(without, times, new Case(new Map())).pipe(

@@ -13,7 +13,7 @@ import type * as Scope from "effect/Scope"
  * @category models
  * @since 0.1.0
  */
-export type Policy = (call: Effect.Effect<string, ClaudeError>) => Effect.Effect<unknown, unknown>
+export type Policy<E = unknown> = (call: Effect.Effect<string, ClaudeError>) => Effect.Effect<unknown, E>
 
 /**
  * The policy that a law is tried on: a function if it has no state, else an effect that makes one, as each case needs its own.
@@ -21,8 +21,8 @@ export type Policy = (call: Effect.Effect<string, ClaudeError>) => Effect.Effect
  * @category models
  * @since 0.1.0
  */
-export type Subject<P = Policy> = P | Effect.Effect<P, unknown, Scope.Scope>
+export type Subject<P = Policy, E = unknown> = P | Effect.Effect<P, E, Scope.Scope>
 
 /** Makes the policy for one case. That it cannot be made is a mistake in the test. */
-export const make = <P>(subject: Subject<P>): Effect.Effect<P, never, Scope.Scope> =>
-  Effect.isEffect(subject) ? Effect.orDie(subject as Effect.Effect<P, unknown, Scope.Scope>) : Effect.succeed(subject)
+export const make = <P, E>(subject: Subject<P, E>): Effect.Effect<P, never, Scope.Scope> =>
+  Effect.isEffect(subject) ? Effect.orDie(subject) : Effect.succeed(subject)

@@ -1,6 +1,5 @@
 import type { ClaudeError, ClaudeErrorTag } from "@effect-claude/client/ClaudeError"
 import * as Duration from "effect/Duration"
-import type { ErrorFields } from "../script/FaultDefaults.ts"
 import { classes, usualFields } from "../script/FaultDefaults.ts"
 
 /** Failures that another attempt may help. */
@@ -24,12 +23,11 @@ export type Trouble = typeof retryable[number] | typeof final[number]
 
 const mayAsk: ReadonlySet<Trouble> = new Set(["OverloadedError", "RateLimitError", "InternalServerError"])
 
-const failure = <Tag extends Trouble>(tag: Tag, given: { readonly retryAfter?: Duration.Duration }): ClaudeError =>
-  new classes[tag]({ ...usualFields(tag, {}), ...given } as ErrorFields<Tag>)
-
 /** The failure of this tag; `after` is the wait that the server asks for, of those that it may ask for one with. */
-export const make = (tag: Trouble, after = 0): ClaudeError =>
-  failure(tag, after > 0 && mayAsk.has(tag) ? { retryAfter: Duration.millis(after) } : {})
+export const make = <Tag extends Trouble>(tag: Tag, after = 0): Extract<ClaudeError, { readonly _tag: Tag }> => {
+  const retryAfter = after > 0 && mayAsk.has(tag) ? { retryAfter: Duration.millis(after) } : undefined
+  return new classes[tag]({ ...usualFields(tag, {}), ...retryAfter })
+}
 
 /** How long the server asked to wait, in milliseconds; 0 if it did not. */
 export const askedWait = ({ verdict }: ClaudeError): number =>
