@@ -1,0 +1,23 @@
+import * as Predicate from "effect/Predicate"
+
+const framesOf = ({ stack = "" }: Error): string => {
+  const start = stack.search(/^ +at /m)
+  return start < 0 ? "" : stack.slice(start)
+}
+
+/** The same error with a timeline at the end of its message. The error itself may be somebody's value and stays as it is. */
+export const withTimeline = (error: unknown, timeline: string): Error => {
+  if (!(error instanceof Error)) return new Error(`the test failed\n\n${timeline}`, { cause: error })
+  if (error.message.includes(timeline)) return error
+  const message = `${error.message}\n\n${timeline}`
+  const copy = Object.create(Object.getPrototypeOf(error) as object, Object.getOwnPropertyDescriptors(error)) as Error
+  const own = { configurable: true, enumerable: false, writable: true }
+  Object.defineProperty(copy, "message", { ...own, value: message })
+  Object.defineProperty(copy, "stack", { ...own, value: `${error.name}: ${message}\n${framesOf(error)}` })
+  if (Predicate.hasProperty(error, "toJSON") && typeof error.toJSON === "function") {
+    const json: unknown = error.toJSON()
+    // Vitest shows an error by its JSON if it has some.
+    if (Predicate.isObject(json)) Object.defineProperty(copy, "toJSON", { ...own, value: () => ({ ...json, message }) })
+  }
+  return copy
+}

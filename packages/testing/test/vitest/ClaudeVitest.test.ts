@@ -1,0 +1,158 @@
+import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
+import { ClaudeService } from "@effect-claude/client/ClaudeService"
+import * as ClaudeAssert from "@effect-claude/testing/ClaudeAssert"
+import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
+import * as ClaudeVitest from "@effect-claude/testing/ClaudeVitest"
+import * as Fault from "@effect-claude/testing/Fault"
+import * as Reply from "@effect-claude/testing/Reply"
+import { assert, describe, expect, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Random from "effect/Random"
+
+ClaudeVitest.setup()
+
+const request = {
+  model: "claude-sonnet-5-5",
+  max_tokens: 100,
+  messages: [{ role: "user" as const, content: "Hello" }]
+}
+
+const Claude = ClaudeTest.script([Fault.overloaded(), Fault.overloaded(), Reply.text("hi")]).pipe(
+  ClaudeLayer.withRetry()
+)
+
+describe("ClaudeVitest.effect", () => {
+  ClaudeVitest.effect(
+    "passes time by itself and provides all of the layer",
+    Claude,
+    (claude, { task }) =>
+      Effect.gen(function*() {
+        assert.strictEqual(task.name, "passes time by itself and provides all of the layer")
+        yield* claude.createMessage(request)
+        yield* ClaudeAssert.attempts(3)
+        yield* Effect.addFinalizer(() => Effect.void)
+      })
+  )
+
+  const times: Array<number> = []
+  for (const seed of ["one", "one", "two"]) {
+    ClaudeVitest.effect(`draws from the seed ${seed}`, Claude, (claude) =>
+      Effect.gen(function*() {
+        yield* claude.createMessage(request)
+        times.push(yield* Clock.currentTimeMillis)
+      }), { seed })
+  }
+  it("draws the same twice, and else with another seed", () => {
+    assert.lengthOf(times, 3)
+    assert.strictEqual(times[0], times[1])
+    assert.notStrictEqual(times[0], times[2])
+  })
+
+  const draws: Array<number> = []
+  for (const options of [{}, {}, { seed: false as const }]) {
+    ClaudeVitest.effect(
+      "has a seed unless it is told otherwise",
+      Claude,
+      () => Effect.map(Random.next, (draw) => void draws.push(draw)),
+      options
+    )
+  }
+  it("drew from one seed", () => {
+    assert.strictEqual(draws[0], draws[1])
+    assert.notStrictEqual(draws[0], draws[2])
+  })
+
+  ClaudeVitest.effect.fails(
+    "fails when the program does",
+    ClaudeTest.script([Fault.spendLimit()]),
+    (claude) => claude.createMessage(request)
+  )
+
+  ClaudeVitest.effect.fails(
+    "fails at its limit",
+    ClaudeTest.script([Reply.text("hi").pipe(ClaudeTest.delayed("2 hours"))]),
+    (claude) => claude.createMessage(request),
+    { limit: "1 hour" }
+  )
+
+  it.effect("leaves the error itself as it is", () =>
+    Effect.gen(function*() {
+      const error = new Error("mine")
+      const exit = yield* Effect.exit(
+        Effect.andThen(
+          Effect.flatMap(ClaudeService, (claude) => Effect.ignore(claude.createMessage(request))),
+          Effect.fail(error)
+        ).pipe(ClaudeVitest.run(Claude))
+      )
+      const shown = Exit.isFailure(exit) ? exit.cause.reasons[0] : undefined
+      assert.strictEqual(error.message, "mine")
+      assert.isTrue(shown?._tag === "Die" && shown.defect instanceof Error && shown.defect.message.includes("#3"))
+    }))
+})
+
+ClaudeVitest.layer(
+  ClaudeTest.script([Fault.overloaded(), Reply.text("hi")]).pipe(
+    ClaudeLayer.withCircuitBreaker({ failures: 1, openFor: "1 minute" })
+  )
+)("ClaudeVitest.layer", (test) => {
+  test("runs the first test on the first step", (claude) =>
+    ClaudeAssert.failsWith(claude.createMessage(request), "OverloadedError"))
+
+  test("goes on with the state of the first", (claude) =>
+    Effect.gen(function*() {
+      yield* ClaudeAssert.failsWith(claude.createMessage(request), "CircuitOpenError")
+      yield* Effect.sleep("1 minute")
+      yield* claude.createMessage(request)
+      yield* ClaudeAssert.requests(2)
+    }))
+})
+
+describe("matchers", () => {
+  const pipeline = ClaudeTest.script([Fault.overloaded(), Reply.text("hi"), Fault.spendLimit()]).pipe(
+    ClaudeLayer.withRetry(),
+    ClaudeLayer.withDeadline("2 minutes")
+  )
+
+  ClaudeVitest.effect("say yes to what is so", pipeline, (claude) =>
+    Effect.gen(function*() {
+      yield* claude.createMessage(request)
+      const exit = yield* Effect.exit(claude.createMessage(request))
+      const calls = yield* Effect.flatMap(ClaudeTest.ClaudeTest, (test) => test.calls)
+      expect(calls).toHaveAttempts([2, 1])
+      expect(calls).toHaveRequests(3)
+      expect(calls).toHaveWaits([{ base: "1 second", jitter: "full" }])
+      expect(calls).toHaveModels(["claude-sonnet-5-5"])
+      expect(calls).toHaveOutcomes(["OverloadedError", "Succeeded", "SpendLimitError"])
+      expect(exit).toFailWith("SpendLimitError")
+      expect(claude).toHavePolicies(["deadline", "retry"])
+      expect(yield* ClaudeLayer.describe).toHavePolicy("deadline", { duration: "120 seconds" })
+    }))
+
+  ClaudeVitest.effect("say no to what is not, and the other way round", pipeline, (claude) =>
+    Effect.gen(function*() {
+      yield* claude.createMessage(request)
+      const calls = yield* Effect.flatMap(ClaudeTest.ClaudeTest, (test) => test.calls)
+      expect(calls).not.toHaveAttempts(1)
+      expect(claude).not.toHavePolicy("retry", { schedule: "custom" })
+      expect(Exit.succeed(1)).not.toFailWith("SpendLimitError")
+      expect(Exit.fail({ _tag: "Mine" })).toFailWith("Mine")
+      assert.throws(
+        () => expect(calls).toHaveAttempts(1),
+        /expected attempts of each call: 1, got 2\n\n +0\.000 s {2}#1/
+      )
+      assert.throws(() => expect(calls).not.toHaveAttempts(2), /expected attempts of each call: other than 2/)
+      assert.throws(() => expect(Exit.interrupt()).toFailWith("Mine"), /got an interrupt/)
+      assert.throws(() => expect(claude).toHavePolicies(["retry"]), /got deadline, retry/)
+      assert.throws(() => expect("calls").toHaveAttempts(1), /toHaveAttempts: expected the calls of a script/)
+      assert.throws(() => expect(claude).toFailWith("Mine"), /toFailWith: expected an Exit/)
+    }))
+
+  it("compare durations by their length", () => {
+    expect({ wait: Duration.seconds(60) }).toEqual({ wait: Duration.minutes(1) })
+    expect({ wait: Duration.nanos(60_000_000_000n) }).toEqual({ wait: Duration.minutes(1) })
+    expect({ wait: Duration.seconds(61) }).not.toEqual({ wait: Duration.minutes(1) })
+  })
+})
