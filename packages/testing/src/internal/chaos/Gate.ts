@@ -1,0 +1,74 @@
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+
+/** Milliseconds on the clock that only moves forward. */
+export const now = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000
+
+/** What a region of the program says of the chaos within. */
+export const Enabled: Context.Reference<boolean | undefined> = Context.Reference<boolean | undefined>(
+  "@effect-claude/testing/Chaos/Enabled",
+  { defaultValue: () => undefined }
+)
+
+/** The state of a switch: on since an instant, until another one. */
+export class SwitchState {
+  #on: { readonly since: number; readonly until: number } | undefined
+
+  turnOn(instant: number, lasting: Duration.Duration): void {
+    this.#on = { since: instant, until: instant + Duration.toMillis(lasting) }
+  }
+
+  turnOff(): void {
+    this.#on = undefined
+  }
+
+  /** Since when it is on, if it is. */
+  onSince(instant: number): number | undefined {
+    return this.#on !== undefined && instant < this.#on.until ? this.#on.since : undefined
+  }
+}
+
+export interface GateOptions {
+  readonly enabled: boolean | undefined
+  readonly onSince: ((instant: number) => number | undefined) | undefined
+  readonly clock: Clock.Clock
+}
+
+/** Whether chaos is on: somebody says so, and nobody says no. */
+export class Gate {
+  readonly #options: GateOptions
+  readonly #builtAt: number
+
+  constructor(options: GateOptions) {
+    this.#options = options
+    this.#builtAt = now(options.clock)
+  }
+
+  /** Whether it is on where no region says anything else. */
+  get isOn(): boolean {
+    return this.#since(now(this.#options.clock), undefined) !== undefined
+  }
+
+  /** How many milliseconds ago it was turned on, for a call of this fiber. */
+  elapsed(fiber: Fiber.Fiber<unknown, unknown>): number | undefined {
+    const region = fiber.getRef(Enabled)
+    if (region === undefined && this.#options.enabled === undefined && this.#options.onSince === undefined) {
+      return undefined
+    }
+    const instant = now(fiber.getRef(Clock.Clock))
+    const since = this.#since(instant, region)
+    return since === undefined ? undefined : Math.max(0, instant - since)
+  }
+
+  #since(instant: number, region: boolean | undefined): number | undefined {
+    const { enabled, onSince } = this.#options
+    if (region === false || enabled === false) return undefined
+    if (onSince !== undefined) return onSince(instant)
+    return region === true || enabled === true ? this.#builtAt : undefined
+  }
+}
+
+export const currentInstant: Effect.Effect<number> = Effect.map(Clock.Clock, now)
