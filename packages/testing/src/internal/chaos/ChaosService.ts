@@ -21,7 +21,7 @@ import * as WireFailure from "../script/WireFailure.ts"
 import type { Deck, Hit } from "./Deck.ts"
 import { breaking, changeMessage, endingWith, type EventChange } from "./EventChange.ts"
 import type { Gate } from "./Gate.ts"
-import type { Call, Change } from "./Injection.ts"
+import type { Call, Change, NumberRange } from "./Injection.ts"
 
 type EventStream = Stream.Stream<MessageEvent, ClaudeError>
 
@@ -79,7 +79,7 @@ class Turn {
           yield* action.run(turn.call)
         } else if (action._tag === "latency" && action.at === "headers") {
           yield* turn.note(hit)
-          left = yield* turn.passHeaders(Duration.millis(hit.draw(action.millis, "headers")), left)
+          left = yield* turn.passHeaders(millisOf(hit, action.millis, "headers"), left)
         } else if (action._tag === "fault") {
           const { behavior, delay } = action.step
           yield* turn.note(hit)
@@ -157,7 +157,7 @@ class Turn {
     return this.hits.reduce((current, hit) => {
       const { action } = hit.injection
       if (action._tag === "latency" && action.at === "events") {
-        return this.#paced(current, hit, (number) => Duration.millis(hit.draw(action.millis, `event ${number}`)))
+        return this.#paced(current, hit, (number) => millisOf(hit, action.millis, `event ${number}`))
       }
       if (action._tag !== "outcome") return current
       const { change } = action
@@ -252,6 +252,10 @@ const eventsOf = (message: Message): ReadonlyArray<MessageEvent> => streamed(mes
 
 const eventsUntil = (hit: Hit<never>, { afterEvents }: BreakChange | EndChange): number =>
   Math.round(hit.draw(afterEvents, "events"))
+
+/** Whole milliseconds, as a log shows them. A time that is stated and not drawn stays as it is. */
+const millisOf = (hit: Hit<never>, { max, min }: NumberRange, purpose: string): Duration.Duration =>
+  Duration.millis(min === max ? min : Math.round(hit.draw({ max, min }, purpose)))
 
 const endingOf = (hit: Hit<never>, change: EndChange): EventChange => endingWith(eventsUntil(hit, change), change.end)
 
