@@ -63,8 +63,7 @@ import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type * as Fault from "./Fault.ts"
-import * as Faults from "./Fault.ts"
+import * as Fault from "./Fault.ts"
 import { makeChaosService } from "./internal/chaos/ChaosService.ts"
 import { Deck } from "./internal/chaos/Deck.ts"
 import { describeInjection } from "./internal/chaos/describeInjection.ts"
@@ -177,7 +176,7 @@ export const fault = (
 ): Injection =>
   makeInjection("Chaos.fault", "fault", options, {
     _tag: "fault",
-    step: "behavior" in fault ? fault : Faults.of(fault)
+    step: "behavior" in fault ? fault : Fault.of(fault)
   })
 
 /**
@@ -678,7 +677,7 @@ export const midStream = (fault: Fault.Fault, options: OutcomeOptions): Injectio
  * @since 0.1.0
  */
 export const invalidResponse = (options: OutcomeOptions): Injection =>
-  broken("Chaos.invalidResponse", "invalidResponse", options, Faults.invalidResponse())
+  broken("Chaos.invalidResponse", "invalidResponse", options, Fault.invalidResponse())
 
 /**
  * What a {@link Switch} does.
@@ -689,7 +688,8 @@ export const invalidResponse = (options: OutcomeOptions): Injection =>
  * - `turnOn`: turns it on, anew if it is on already: windows count from here. With `for` it turns itself off after that time, whatever
  *   becomes of whoever turned it on.
  * - `turnOff`: turns it off for every call that is yet to be sent. What calls in flight were dealt stays.
- * - `onSince`: since when it is on, of an instant of the clock that only moves forward, in milliseconds. Asked at each call.
+ * - `onSince`: since when it is on, in milliseconds of the clock's monotonic time; `undefined` while it is off. Asked at each request, so
+ *   it has to be quick.
  *
  * @category models
  * @since 0.1.0
@@ -698,7 +698,7 @@ export interface SwitchShape {
   readonly isOn: Effect.Effect<boolean>
   readonly turnOn: (options?: { readonly for?: Duration.Input | undefined }) => Effect.Effect<void>
   readonly turnOff: Effect.Effect<void>
-  readonly onSince: (instant: number) => number | undefined
+  readonly onSince: (clock: Clock.Clock) => number | undefined
 }
 
 /**
@@ -784,7 +784,7 @@ export const layerSwitch = <E = never, R = never>(
     Effect.gen(function*() {
       const state = new SwitchState()
       const shape: SwitchShape = {
-        isOn: Effect.map(currentInstant, (instant) => state.onSince(instant) !== undefined),
+        isOn: Effect.map(Clock.Clock, (clock) => state.onSince(clock) !== undefined),
         turnOn: (given) => {
           const lasting = OptionCheck.duration("Chaos.Switch.turnOn", "for", given?.for ?? Duration.infinity, {
             positive: true,
@@ -799,7 +799,7 @@ export const layerSwitch = <E = never, R = never>(
           state.turnOff()
           return Effect.logInfo("Chaos is off")
         }),
-        onSince: (instant) => state.onSince(instant)
+        onSince: (clock) => state.onSince(clock)
       }
       if (yield* said(options.on ?? false)) yield* shape.turnOn()
       return shape
@@ -1068,7 +1068,7 @@ const streams = (options: InjectionOptions): InjectionOptions => ({
  */
 export const overloadStorm = (options: ProfileOptions = {}): ReadonlyArray<Injection> => {
   const rate = rateOf("overloadStorm", options, 1)
-  return [fault(Faults.overloaded(), part("overloadStorm", options, rate, { every: "10 minutes", for: "2 minutes" }))]
+  return [fault(Fault.overloaded(), part("overloadStorm", options, rate, { every: "10 minutes", for: "2 minutes" }))]
 }
 
 /**
@@ -1104,7 +1104,7 @@ export const rateLimitWave = (
   options: ProfileOptions & { readonly retryAfter?: Duration.Input | undefined } = {}
 ): ReadonlyArray<Injection> => {
   const rate = rateOf("rateLimitWave", options, 0.7)
-  const refused = Faults.rateLimit({ retryAfter: options.retryAfter ?? "20 seconds" })
+  const refused = Fault.rateLimit({ retryAfter: options.retryAfter ?? "20 seconds" })
   return [fault(refused, part("rateLimitWave", options, rate, { every: "2 minutes", for: "20 seconds" }))]
 }
 
@@ -1145,8 +1145,8 @@ export const brownout = (
   const late = (given: Fault.Fault): Fault.Fault => makeStep(given.behavior, Duration.millis(500))
   return [
     latency({ min: "2 seconds", max: "15 seconds" }, part("brownout", options, slowRate)),
-    fault(late(Faults.internalServer()), part("brownout", options, rate * 2 / 3)),
-    fault(late(Faults.overloaded()), part("brownout", options, rate / 3))
+    fault(late(Fault.internalServer()), part("brownout", options, rate * 2 / 3)),
+    fault(late(Fault.overloaded()), part("brownout", options, rate / 3))
   ]
 }
 
@@ -1182,7 +1182,7 @@ export const flappingNetwork = (options: ProfileOptions = {}): ReadonlyArray<Inj
   const rate = rateOf("flappingNetwork", options, 0.42)
   const window = { every: "1 minute", for: "15 seconds" } as const
   return [
-    fault(Faults.connection(), part("flappingNetwork", options, rate, window)),
+    fault(Fault.connection(), part("flappingNetwork", options, rate, window)),
     cutStream({
       ...streams(part("flappingNetwork", options, rate / 2, window)),
       afterEvents: { min: 3, max: 40 }
@@ -1260,7 +1260,7 @@ export const midStreamCuts = (options: ProfileOptions = {}): ReadonlyArray<Injec
     ...part("midStreamCuts", options, rate * share),
     afterEvents: { min: 3, max: 40 }
   })
-  return [cutStream(of(3 / 5)), endWithoutStop(of(1 / 5)), midStream(Faults.overloaded(), of(1 / 5))]
+  return [cutStream(of(3 / 5)), endWithoutStop(of(1 / 5)), midStream(Fault.overloaded(), of(1 / 5))]
 }
 
 /**
@@ -1291,5 +1291,5 @@ export const midStreamCuts = (options: ProfileOptions = {}): ReadonlyArray<Injec
  * @since 0.1.0
  */
 export const spendCap = (options: ProfileOptions = {}): ReadonlyArray<Injection> => [
-  fault(Faults.spendLimit(), part("spendCap", options, rateOf("spendCap", options, 1)))
+  fault(Fault.spendLimit(), part("spendCap", options, rateOf("spendCap", options, 1)))
 ]

@@ -267,7 +267,7 @@ describe("outcomes", () => {
         assert(stream.result._tag === "Failure")
         assert.strictEqual(stream.result.failure._tag, streamed)
         assert.strictEqual(stream.result.failure.partial?.events, 4)
-        assert.strictEqual(stream.result.failure.partial.text, words.slice(0, 16))
+        assert.strictEqual(stream.result.failure.partial?.text, words.slice(0, 16))
         // The request was sent, so the failure bears its id.
         assert.strictEqual(stream.result.failure.requestId, "req_test_1")
         assert.strictEqual(stream.sent, 1)
@@ -414,8 +414,7 @@ describe("rate, seed and predicate", () => {
       // Each content three times, in another order.
       const thrice = [...some, ...some, ...some]
       const sorted = some.flatMap((content) => [content, content, content])
-      const countsOf = (hits: ReadonlyArray<string | undefined>) =>
-        Object.groupBy(hits, (content) => content ?? "")
+      const countsOf = (hits: ReadonlyArray<string | undefined>) => Object.groupBy(hits, (content) => content ?? "")
       assert.deepStrictEqual(
         countsOf(yield* hitsOf(0.3, "seed", thrice, 5)),
         countsOf(yield* hitsOf(0.3, "seed", sorted, 1))

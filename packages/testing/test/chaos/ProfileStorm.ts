@@ -64,7 +64,7 @@ const healthyApi = Layer.succeed(ClaudeService, {
 /** Counts the requests of each call at the place where they are sent. */
 const counted = (requests: Map<string, number>): Pipeline => (base) => {
   const count = ({ messages }: MessageRequest) => {
-    const name = String(messages[0]?.content)
+    const name = JSON.stringify(messages[0]?.content)
     requests.set(name, (requests.get(name) ?? 0) + 1)
   }
   const wrap = (inner: ClaudeServiceShape): ClaudeServiceShape => ({

@@ -69,22 +69,21 @@ class Turn {
 
   /** Whatever happens before the request is sent: the limit for headers that is left of this one, or a failure instead. */
   before(limit: Duration.Duration | undefined): Effect.Effect<Duration.Duration | undefined, ClaudeError> {
-    const turn = this
-    return Effect.gen(function*() {
+    return Effect.gen({ self: this }, function*() {
       let left = limit
-      for (const hit of turn.hits) {
+      for (const hit of this.hits) {
         const { action } = hit.injection
         if (action._tag === "behavior") {
-          yield* turn.note(hit)
-          yield* action.run(turn.call)
+          yield* this.note(hit)
+          yield* action.run(this.call)
         } else if (action._tag === "latency" && action.at === "headers") {
-          yield* turn.note(hit)
-          left = yield* turn.passHeaders(millisOf(hit, action.millis, "headers"), left)
+          yield* this.note(hit)
+          left = yield* this.passHeaders(millisOf(hit, action.millis, "headers"), left)
         } else if (action._tag === "fault") {
           const { behavior, delay } = action.step
-          yield* turn.note(hit)
-          left = yield* turn.passHeaders(behavior._tag === "Hang" ? Duration.infinity : delay, left)
-          if (behavior._tag === "Failure") return yield* Effect.fail(behavior.error(turn.stepCall))
+          yield* this.note(hit)
+          left = yield* this.passHeaders(behavior._tag === "Hang" ? Duration.infinity : delay, left)
+          if (behavior._tag === "Failure") return yield* Effect.fail(behavior.error(this.stepCall))
         }
       }
       return left
@@ -102,23 +101,22 @@ class Turn {
 
   /** An answer, as it was or as it became. */
   answered(message: Message): Effect.Effect<Message, ClaudeError> {
-    const turn = this
-    return Effect.gen(function*() {
+    return Effect.gen({ self: this }, function*() {
       let current = message
-      for (const hit of turn.hits) {
+      for (const hit of this.hits) {
         const { action } = hit.injection
         if (action._tag !== "outcome") continue
-        yield* turn.note(hit)
+        yield* this.note(hit)
         const { change } = action
         switch (change._tag) {
           case "replace":
-            current = change.answer(current, turn.call)
+            current = change.answer(current, this.call)
             break
           case "endWith":
             current = changeMessage(endingOf(hit, change), eventsOf(current)) ?? current
             break
           case "break":
-            return yield* turn.lost(change, AnswerInfo.of(current).requestId)
+            return yield* this.lost(change, AnswerInfo.of(current).requestId)
         }
       }
       return current

@@ -25,15 +25,15 @@ export class SwitchState {
     this.#on = undefined
   }
 
-  /** Since when it is on, if it is. */
-  onSince(instant: number): number | undefined {
-    return this.#on !== undefined && instant < this.#on.until ? this.#on.since : undefined
+  /** Since when it is on, if it is. While it is off not even the clock is read. */
+  onSince(clock: Clock.Clock): number | undefined {
+    return this.#on !== undefined && now(clock) < this.#on.until ? this.#on.since : undefined
   }
 }
 
 export interface GateOptions {
   readonly enabled: boolean | undefined
-  readonly onSince: ((instant: number) => number | undefined) | undefined
+  readonly onSince: ((clock: Clock.Clock) => number | undefined) | undefined
   readonly clock: Clock.Clock
 }
 
@@ -49,24 +49,20 @@ export class Gate {
 
   /** Whether it is on where no region says anything else. */
   get isOn(): boolean {
-    return this.#since(now(this.#options.clock), undefined) !== undefined
+    return this.#since(this.#options.clock, undefined) !== undefined
   }
 
   /** How many milliseconds ago it was turned on, for a call of this fiber. */
   elapsed(fiber: Fiber.Fiber<unknown, unknown>): number | undefined {
-    const region = fiber.getRef(Enabled)
-    if (region === undefined && this.#options.enabled === undefined && this.#options.onSince === undefined) {
-      return undefined
-    }
-    const instant = now(fiber.getRef(Clock.Clock))
-    const since = this.#since(instant, region)
-    return since === undefined ? undefined : Math.max(0, instant - since)
+    const clock = fiber.getRef(Clock.Clock)
+    const since = this.#since(clock, fiber.getRef(Enabled))
+    return since === undefined ? undefined : Math.max(0, now(clock) - since)
   }
 
-  #since(instant: number, region: boolean | undefined): number | undefined {
+  #since(clock: Clock.Clock, region: boolean | undefined): number | undefined {
     const { enabled, onSince } = this.#options
     if (region === false || enabled === false) return undefined
-    if (onSince !== undefined) return onSince(instant)
+    if (onSince !== undefined) return onSince(clock)
     return region === true || enabled === true ? this.#builtAt : undefined
   }
 }
