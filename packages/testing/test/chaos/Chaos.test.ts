@@ -389,7 +389,7 @@ describe("rate, seed and predicate", () => {
       return results.flatMap(([content, result]) => result === "ok" ? [] : [content])
     }).pipe(Effect.provide(under([overload({ rate })], { enabled: true, seed }), { local: true }))
 
-  const different = Array.from({ length: 2_000 }, (_, index) => `question ${index}`)
+  const different = Array.from({ length: 1_000 }, (_, index) => `question ${index}`)
 
   it.effect("hits its share of different calls, and of equal ones", () =>
     Effect.gen(function*() {
@@ -403,7 +403,7 @@ describe("rate, seed and predicate", () => {
       }
       assert.strictEqual((yield* hitsOf(0, "seed", different.slice(0, 500), 1)).length, 0)
       assert.strictEqual((yield* hitsOf(1, "seed", different.slice(0, 500), 1)).length, 500)
-    }))
+    }), 60_000)
 
   it.effect("hits the same calls in whatever order they come", () =>
     Effect.gen(function*() {
@@ -441,8 +441,8 @@ describe("rate, seed and predicate", () => {
       const both = yield* run([billing, half])
       const tally = (tags: ReadonlyArray<string>, tag: string) =>
         tags.filter((own) => own === tag).length
-      assert.isBelow(Math.abs(tally(both, "BillingError") - 1_000), 100)
-      assert.isBelow(Math.abs(tally(both, "OverloadedError") - 500), 100)
+      assert.isBelow(Math.abs(tally(both, "BillingError") - 500), 70)
+      assert.isBelow(Math.abs(tally(both, "OverloadedError") - 250), 60)
       both.forEach((tag, index) => tag === "OverloadedError" && assert.strictEqual(alone[index], tag))
     }))
 

@@ -118,7 +118,7 @@ describe("profiles against standard(): success and requests a call, p99", () => 
         const spares = requestsOf(retried) > messages.requests + 0.05
         assert.isTrue(saves || spares || name === "slowFirstByte", report)
         assert.isAtLeast(successOf(ours), successOf(bare), report)
-      }), 60_000)
+      }), 120_000)
 
     it.effect(`${name}, streams`, () =>
       Effect.gen(function*() {
@@ -132,7 +132,7 @@ describe("profiles against standard(): success and requests a call, p99", () => 
         if (mended === undefined || recovered === undefined) return
         within(mended, recovered, report)
         assert.isAbove(successOf(mended), successOf(ours), report)
-      }), 60_000)
+      }), 120_000)
   }
 
   it.effect("the same seed gives the same night, another one another", () =>
@@ -144,5 +144,5 @@ describe("profiles against standard(): success and requests a call, p99", () => 
         assert.deepStrictEqual(yield* rage(short, all, standard, "a"), night)
         assert.notDeepEqual(yield* rage(short, all, standard, "b"), night)
       }
-    }), 60_000)
+    }), 120_000)
 })
