@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { benchBundle } from "./bundle.ts"
 import { calls } from "./calls.ts"
+import { chaos } from "./chaos.ts"
 import { compare, type Contestant, lines } from "./compare.ts"
 import { benchKeys } from "./keys.ts"
 import { benchMemory } from "./memory.ts"
@@ -31,6 +32,7 @@ const all = {
   rejections: timed(rejections),
   pipeline: timed(pipeline),
   calls: timed(calls),
+  chaos: timed(chaos),
   retry: timed(retry),
   streams: benchStreams,
   allocation: benchAllocation,

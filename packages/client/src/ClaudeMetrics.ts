@@ -356,6 +356,18 @@ export const streamRecoveries: Metric.Counter<number> = Metric.counter("claude.s
 })
 
 /**
+ * `claude.chaos.injections`: troubles that were injected on purpose, as `Chaos` of `@effect-claude/testing` does. Labels:
+ * `injection`, its name.
+ *
+ * @category policies
+ * @since 0.1.0
+ */
+export const chaosInjections: Metric.Counter<number> = Metric.counter("claude.chaos.injections", {
+  description: "Troubles injected on purpose",
+  incremental: true
+})
+
+/**
  * `claude.circuit.state`: 0 for a closed circuit, 1 for one that is half open, 2 for one that is open. Set at each change, so a
  * circuit that never opened is not in it. Labels: `key`.
  *

@@ -64,6 +64,7 @@ import type { RetryKind } from "./Verdict.ts"
  * | `StreamRecoveryScheduled` | a stream broke off after its first content, and is gone on with or made anew after `wait` |
  * | `StreamRecovered` | the part that was asked for has begun to arrive |
  * | `StreamSurfaced` | a stream broke off after its first content, and fails |
+ * | `ChaosInjected` | what the call meets, or met, is no trouble of the service but was injected on purpose |
  *
  * @category models
  * @since 0.1.0
@@ -169,6 +170,12 @@ export type ResilienceEvent =
      * that nothing can be made anew of; `schedule`, `budget`: no attempts, no time or no budget left.
      */
     readonly reason: "verdict" | "mode" | "limit" | "tools" | "request" | "schedule" | "budget"
+  }
+  | {
+    readonly _tag: "ChaosInjected"
+    /** The name of the injection. */
+    readonly injection: string
+    readonly kind: "fault" | "latency" | "outcome" | "behavior"
   }
 
 /**

@@ -1,3 +1,4 @@
+export * as Chaos from "./Chaos.ts"
 export * as ClaudeTest from "./ClaudeTest.ts"
 export * as FakeClaudeApi from "./FakeClaudeApi.ts"
 export * as Fault from "./Fault.ts"

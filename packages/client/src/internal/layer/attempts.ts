@@ -15,6 +15,7 @@ import {
   CurrentUsageScope,
   LastFailure
 } from "../callContext.ts"
+import { isOwnPolicy } from "./composition.ts"
 
 /** Policies that are part of the attempt: what is sent, and how long it may take. */
 const partsOfAttempt = new Set(["attemptTimeout", "serverFallbacks", "fallbackCredit"])
@@ -123,9 +124,11 @@ const watched = (inner: ClaudeServiceShape): ClaudeServiceShape => {
   }
 }
 
+/** A policy of somebody else's does not know of attempts, so it is inside of them as the client is. */
+const marks = (policy: Policy): boolean => isOwnPolicy(policy) && !partsOfAttempt.has(policy.name)
+
 /** Whether the attempts of a service with these policies around it are seen by anybody. */
-export const marksAttempts = (policies: ReadonlyArray<Policy>): boolean =>
-  policies.some(({ name }) => !partsOfAttempt.has(name))
+export const marksAttempts = (policies: ReadonlyArray<Policy>): boolean => policies.some(marks)
 
 const recorded = (inner: ClaudeServiceShape): ClaudeServiceShape => ({
   ...inner,
@@ -141,7 +144,7 @@ const recorded = (inner: ClaudeServiceShape): ClaudeServiceShape => ({
  */
 export const observeAttempts = (inner: ClaudeServiceShape, policy?: string): ClaudeServiceShape => {
   if (policy !== undefined && partsOfAttempt.has(policy)) return inner
-  const inside = (inner.policies ?? []).filter(({ name }) => !partsOfAttempt.has(name))
+  const inside = (inner.policies ?? []).filter(marks)
   const service = inside.length === 0 ? watched(inner) : inner
   const isOutsideOfGates = policy === undefined || !gates.has(policy)
   return isOutsideOfGates && inside.every(({ name }) => gates.has(name)) ? recorded(service) : service

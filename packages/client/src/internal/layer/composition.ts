@@ -56,6 +56,9 @@ const combinatorOf: Readonly<Record<string, string>> = {
 
 const shown = (policy: Policy): string => combinatorOf[policy.name] ?? policy.name
 
+/** Whether a policy is of this package, or was put there by another one that lists its own. */
+export const isOwnPolicy = ({ name }: Policy): boolean => Object.hasOwn(combinatorOf, name)
+
 /** A rule for one policy that stands around another one, whatever their options. */
 const never = (outerName: string, innerName: string, why: string): Rule => (outer, inner) => {
   if (outer.name === outerName && inner.name === innerName) {

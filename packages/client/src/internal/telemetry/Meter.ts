@@ -89,6 +89,7 @@ export class Meter {
   private readonly hedgeTokens = counters(ClaudeMetrics.hedgeTokens, "type")
   private readonly cacheLookups = counters(ClaudeMetrics.cacheLookups, "result")
   private readonly streamRecoveries = counters(ClaudeMetrics.streamRecoveries, "outcome")
+  private readonly chaosInjections = counters(ClaudeMetrics.chaosInjections, "injection")
   private readonly circuitState = gauges(ClaudeMetrics.circuitState, "key")
   private readonly retryBudgetLevel = gauge(ClaudeMetrics.retryBudgetLevel)
   private readonly concurrencyLimit = gauges(ClaudeMetrics.concurrencyLimit, "key")
@@ -198,6 +199,8 @@ export class Meter {
         return add(this.streamRecoveries, event.mode === "continue" ? "continued" : "restarted")
       case "StreamSurfaced":
         return add(this.streamRecoveries, "surfaced")
+      case "ChaosInjected":
+        return add(this.chaosInjections, this.keys.label(event.injection))
       default:
         return undefined
     }
