@@ -1,3 +1,6 @@
+export * as Cassette from "./Cassette.ts"
+export * as CassetteError from "./CassetteError.ts"
+export * as CassetteFile from "./CassetteFile.ts"
 export * as ClaudeTest from "./ClaudeTest.ts"
 export * as FakeClaudeApi from "./FakeClaudeApi.ts"
 export * as Fault from "./Fault.ts"

@@ -1,0 +1,56 @@
+const replacement = "<redacted>"
+
+/** A credential in a header. Anthropic's own names, and whatever anybody else may call his. */
+const confidential = /auth|key|token|secret|cookie|password|credential/i
+
+// Shorter ones are placeholders ("key", "test"); cutting them out would only garble what is stored.
+const shortestSecret = 6
+
+const patterns: ReadonlyArray<RegExp> = [
+  /sk-ant-[\w-]+/g,
+  /(?<=\b(?:Bearer|Basic)\s+)(?!token\b|auth|credential)[\w.~+/=-]{6,}/gi,
+  /(?<=\/\/)[^\s/?#"@]+(?=@)/g
+]
+
+/** The credential itself, without the scheme before it; of cookies, each value. */
+const piecesOf = (name: string, value: string): ReadonlyArray<string> =>
+  [value, value.replace(/^\w+\s+/, ""), ...(/cookie/i.test(name) ? value.split(/;\s*/).map(valueOfCookie) : [])]
+    .filter(({ length }) => length >= shortestSecret)
+
+const valueOfCookie = (cookie: string): string => cookie.replace(/^[^=]*=/, "")
+
+const global = (pattern: RegExp): RegExp =>
+  new RegExp(pattern.source, pattern.global ? pattern.flags : `${pattern.flags}g`)
+
+/** What must be in no file: credentials, by their form and as they were sent, and what else somebody knows of. */
+export class Secrets {
+  readonly #known = new Set<string>()
+  readonly #patterns: ReadonlyArray<RegExp>
+
+  constructor(extra: ReadonlyArray<RegExp>) {
+    this.#patterns = [...patterns, ...extra.map(global)]
+  }
+
+  /** Remembers the credentials that a request is sent with. */
+  learn(headers: Headers): void {
+    for (const [name, value] of headers) {
+      if (!confidential.test(name)) continue
+      for (const piece of piecesOf(name, value)) {
+        this.#known.add(piece)
+        this.#known.add(JSON.stringify(piece).slice(1, -1))
+      }
+    }
+  }
+
+  readonly clean = (text: string): string => {
+    let clean = text
+    // The longest first: one may be a piece of another.
+    for (const secret of [...this.#known].sort((one, other) => other.length - one.length)) {
+      clean = clean.replaceAll(secret, replacement)
+    }
+    for (const pattern of this.#patterns) clean = clean.replace(pattern, replacement)
+    return clean
+  }
+
+  readonly isSecret = (text: string): boolean => this.clean(text) !== text
+}
