@@ -8,16 +8,16 @@ import type { CassetteMismatchError } from "../../CassetteError.ts"
 export type FindMismatch = (error: unknown) => CassetteMismatchError | undefined
 
 const effect = (find: FindMismatch) => <A, E>(self: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  Effect.catch(self, (error) => {
+  self.pipe(Effect.catch((error) => {
     const mismatch = find(error)
     return mismatch === undefined ? Effect.fail(error) : Effect.die(mismatch)
-  })
+  }))
 
 const stream = (find: FindMismatch) => <A, E>(self: Stream.Stream<A, E>): Stream.Stream<A, E> =>
-  Stream.catch(self, (error) => {
+  self.pipe(Stream.catch((error) => {
     const mismatch = find(error)
     return mismatch === undefined ? Stream.fail(error) : Stream.die(mismatch)
-  })
+  }))
 
 /** A request that is on no cassette is a mistake of the test: a defect, so that no policy hides it. */
 export const claudeWithDefects = (claude: ClaudeServiceShape, find: FindMismatch): ClaudeServiceShape => ({

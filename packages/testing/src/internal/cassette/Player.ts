@@ -120,8 +120,8 @@ export class Player {
     return new Promise((resolve, reject) => {
       const fiber = this.#options.fork(Effect.sleep(left))
       const abort = (): void => {
-        fiber.interruptUnsafe()
         reject(signal?.reason)
+        fiber.interruptUnsafe()
       }
       signal?.addEventListener("abort", abort, { once: true })
       fiber.addObserver((exit) => {
