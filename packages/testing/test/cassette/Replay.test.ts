@@ -42,7 +42,7 @@ const bothTimes = <A>(
 
 /** Every field of an error, the hidden ones too. */
 const factsOf = (error: ClaudeError) => ({
-  ...Object.assign({}, error),
+  fields: Object.entries(error),
   name: error.name,
   message: error.message,
   verdict: error.verdict,

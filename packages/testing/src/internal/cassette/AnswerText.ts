@@ -158,7 +158,8 @@ const joinDeltas = (lines: Array<string>, rules: AnswerRules): ReadonlySet<numbe
     const [{ field } = { field: "text" as const }] = pieces
     const before = pieces.map(({ text }) => text).join("")
     const after = changedWhole(field, before, rules)
-    const texts = inPieces(after, pieces.map(({ text }) => text.length))
+    const each = pieces.map(({ text }) => rules.clean(text))
+    const texts = each.join("") === after ? each : inPieces(after, pieces.map(({ text }) => text.length))
     pieces.forEach(({ event, line }, index) => {
       done.add(line)
       const others = { ...event, delta: { ...event.delta, [field]: "" } }
