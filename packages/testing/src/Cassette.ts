@@ -363,8 +363,10 @@ const check = (owner: string, options: Options): void => {
  *
  * const program = Effect.map(Cassette.make({ file: `${tmpdir()}/make-${process.pid}.json` }), ({ mode }) => mode).pipe(
  *   Effect.scoped,
- *   Effect.provide(NodeFileSystem.layer),
- *   Effect.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ CASSETTE_MODE: "record" })))
+ *   Effect.provide([
+ *     NodeFileSystem.layer,
+ *     ConfigProvider.layer(ConfigProvider.fromUnknown({ CASSETTE_MODE: "record" }))
+ *   ])
  * )
  *
  * assert.strictEqual(await Effect.runPromise(program), "record")

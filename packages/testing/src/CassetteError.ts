@@ -1,6 +1,26 @@
 /**
  * What can be wrong with a cassette, and with a request that is not on it.
  *
+ * **Example** (Recording what is missing)
+ *
+ * ```ts
+ * import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+ * import * as Cassette from "@effect-claude/testing/Cassette"
+ * import { assert } from "@effect/vitest"
+ * import * as Effect from "effect/Effect"
+ * import { tmpdir } from "node:os"
+ *
+ * const file = `${tmpdir()}/missing-${process.pid}.json`
+ * const program = Cassette.replay({ file }).pipe(
+ *   Effect.catchIf(({ reason }) => reason === "Missing", () => Cassette.record({ file })),
+ *   Effect.map(({ mode }) => mode),
+ *   Effect.scoped,
+ *   Effect.provide(NodeFileSystem.layer)
+ * )
+ *
+ * assert.strictEqual(await Effect.runPromise(program), "record")
+ * ```
+ *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"

@@ -3,6 +3,7 @@ import * as CassetteFile from "@effect-claude/testing/CassetteFile"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { readFileSync } from "node:fs"
 import { type Fetch, post, recordingOf, recordWith, replayWith, seen, textOf, withFile, writeText } from "./support.ts"
 
 const request = { model: "claude-sonnet-5-5", max_tokens: 10, messages: [] }
@@ -66,7 +67,7 @@ describe("the file of a cassette", () => {
     { arbitrary: { runs: 60, seed: 11 } }
   )
 
-  const forms: ReadonlyArray<readonly [string, Uint8Array, CassetteFile.Outcome extends infer _ ? string : never]> = [
+  const forms: ReadonlyArray<readonly [string, Uint8Array, string]> = [
     ["compact JSON", bytes(`{"b":1,"a":["x",{"c":null}]}`), "json"],
     ["JSON with white space", bytes(`{ "a": 1 }`), "text"],
     ["JSON whose numbers are written otherwise", bytes(`{"a":1.0}`), "text"],
@@ -193,6 +194,13 @@ describe("the file of a cassette", () => {
         })
       ))
   }
+
+  it.effect("is what its documentation shows", () =>
+    Effect.gen(function*() {
+      const [, example = ""] = /```json\n([\s\S]*?)\n```/.exec(readFileSync("docs/cassettes.md", "utf8")) ?? []
+      const { exchanges } = yield* CassetteFile.decodeJson(example)
+      assert.deepStrictEqual(exchanges.map(({ outcome }) => outcome.kind), ["response"])
+    }))
 
   it.effect("reads what is healthy", () =>
     Effect.gen(function*() {

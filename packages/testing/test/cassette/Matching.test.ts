@@ -114,8 +114,6 @@ describe("a request and its answer", () => {
           await (await fetch(`${gateway}?limit=20`, { headers: { "x-api-key": "one" } })).text()
           await (await fetch(`${gateway}?limit=30`)).text()
         })
-          await fetch("https://gateway.example/v1/models?limit=30")
-        })
         const answers = yield* replayWith({ file }, async (fetch) => [
           await (await fetch(new URL("https://api.anthropic.com/v1/models?limit=30"))).text(),
           await (await fetch(new Request("https://api.anthropic.com/v1/models?limit=20"))).text()

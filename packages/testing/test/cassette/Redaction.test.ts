@@ -257,6 +257,22 @@ describe("what is stored", () => {
       assert.include(text, "Write to <redacted> and <redacted>")
     }))
 
+  it.effect("has no token that the server gave out, nor one for another server", () =>
+    Effect.gen(function*() {
+      const jwt = `eyJhbGciOiJI.${"eyJzdWIiOiIx"}.c2lnbmF0dXJl`
+      const given = { access_token: "plantedAccess0", refresh_token: "plantedRefresh0", note: `Use ${jwt}` }
+      const asked = { model: "a", mcp_servers: [{ authorization_token: "plantedMcp0" }] }
+      const { text } = yield* recordedText(json(given), { prompts: "keep" }, asked)
+      for (const secret of ["plantedAccess0", "plantedRefresh0", "plantedMcp0", jwt]) assert.notInclude(text, secret)
+    }))
+
+  it.effect("has no prompt in what the transport says", () =>
+    Effect.gen(function*() {
+      const { text } = yield* recordedText(() => Promise.reject(new TypeError(`cannot send ${word("system")}`)))
+      assertNoPrompts(text)
+      assert.include(text, `"name": "TypeError"`)
+    }))
+
   it.effect("has headers and identities that are asked for", () =>
     Effect.gen(function*() {
       const { text } = yield* recordedText(json(echo), { headers: ["X-Internal"], identities: "keep" })

@@ -10,6 +10,8 @@ export interface Replaced {
 export interface AnswerRules {
   /** For every text, names of fields included. */
   readonly clean: (text: string) => string
+  /** For the text of a field. */
+  readonly cleanField: (name: string, text: string) => string
   /** For what the API says about a failure, which may repeat the request. */
   readonly failure: (text: string) => string
   /** Whether all of it is about a failure. */
@@ -58,7 +60,7 @@ const changed = (value: unknown, rules: AnswerRules): unknown => {
   }
   const walk = (value: unknown, of: "answer" | "failure" | "input", name: string): unknown => {
     if (typeof value === "string") {
-      const clean = text(value, rules.clean)
+      const clean = text(value, (text) => rules.cleanField(name, text))
       if (of !== "input" && structural.has(name)) return clean
       if (of === "failure") return text(clean, rules.failure)
       return rules.said === undefined ? clean : text(clean, rules.said)

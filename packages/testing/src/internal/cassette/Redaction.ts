@@ -98,12 +98,12 @@ export class Redaction {
     }
   }
 
-  #cleanJson(value: unknown): Schema.Json {
-    if (typeof value === "string") return this.#secrets.clean(value)
-    if (Array.isArray(value)) return value.map((item) => this.#cleanJson(item))
+  #cleanJson(value: unknown, name = ""): Schema.Json {
+    if (typeof value === "string") return this.#secrets.cleanField(name, value)
+    if (Array.isArray(value)) return value.map((item) => this.#cleanJson(item, name))
     if (typeof value !== "object" || value === null) return value as Schema.Json
     return Object.fromEntries(
-      Object.entries(value).map(([name, item]) => [this.#secrets.clean(name), this.#cleanJson(item)])
+      Object.entries(value).map(([name, item]) => [this.#secrets.clean(name), this.#cleanJson(item, name)])
     )
   }
 
@@ -179,6 +179,7 @@ export class Redaction {
   #rules(failed: boolean, request: CapturedRequest): AnswerRules {
     return {
       clean: this.#secrets.clean,
+      cleanField: this.#secrets.cleanField,
       failure: this.prompts === "keep" ? (text) => text : (text) => withoutEcho(text, request),
       said: this.#said,
       failed
@@ -186,7 +187,12 @@ export class Redaction {
   }
 
   #error(thrown: unknown, request: CapturedRequest) {
-    return storedError(thrown, (text) => this.#secrets.clean(withoutHost(text, request.url)))
+    const clean = (text: string): string => this.#secrets.clean(withoutHost(text, request.url))
+    return storedError(
+      thrown,
+      // A name or a code is no echo, and has to stay what it is.
+      this.prompts === "keep" ? clean : (text) => /^\w*$/.test(text) ? clean(text) : withoutEcho(clean(text), request)
+    )
   }
 }
 

@@ -3,11 +3,19 @@ const replacement = "<redacted>"
 /** A credential in a header. Anthropic's own names, and whatever anybody else may call his. */
 const confidential = /auth|key|token|secret|cookie|password|credential/i
 
+/** One that is called after a key and is none: there is another for each request. */
+const harmless = "idempotency-key"
+
+/** Fields of JSON that hold a credential, in requests as in answers. Not a credit token, which the next request repeats. */
+const confidentialField =
+  /^(authorization|(authorization|access|refresh|id)[-_]?token|(x[-_])?api[-_]?key|client[-_]?secret|secret|password)$/i
+
 // Shorter ones are placeholders ("key", "test"); cutting them out would only garble what is stored.
 const shortestSecret = 6
 
 const patterns: ReadonlyArray<RegExp> = [
   /sk-ant-[\w-]+/g,
+  /\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*/g,
   /(?<=\b(?:Bearer|Basic)\s+)(?!token\b|auth|credential)[\w.~+/=-]{6,}/gi,
   /(?<=\/\/)[^\s/?#"@]+(?=@)/g
 ]
@@ -25,6 +33,8 @@ const global = (pattern: RegExp): RegExp =>
 /** What must be in no file: credentials, by their form and as they were sent, and what else somebody knows of. */
 export class Secrets {
   readonly #known = new Set<string>()
+  // The longest first: one may be a piece of another.
+  #sorted: ReadonlyArray<string> = []
   readonly #patterns: ReadonlyArray<RegExp>
 
   constructor(extra: ReadonlyArray<RegExp>) {
@@ -34,23 +44,26 @@ export class Secrets {
   /** Remembers the credentials that a request is sent with. */
   learn(headers: Headers): void {
     for (const [name, value] of headers) {
-      if (!confidential.test(name)) continue
+      if (!confidential.test(name) || name === harmless) continue
       for (const piece of piecesOf(name, value)) {
         this.#known.add(piece)
         this.#known.add(JSON.stringify(piece).slice(1, -1))
       }
     }
+    if (this.#known.size === this.#sorted.length) return
+    this.#sorted = [...this.#known].sort((one, other) => other.length - one.length)
   }
 
   readonly clean = (text: string): string => {
     let clean = text
-    // The longest first: one may be a piece of another.
-    for (const secret of [...this.#known].sort((one, other) => other.length - one.length)) {
-      clean = clean.replaceAll(secret, replacement)
-    }
+    for (const secret of this.#sorted) clean = clean.replaceAll(secret, replacement)
     for (const pattern of this.#patterns) clean = clean.replace(pattern, replacement)
     return clean
   }
+
+  /** The value of a field of JSON. */
+  readonly cleanField = (name: string, text: string): string =>
+    confidentialField.test(name) && text !== "" ? replacement : this.clean(text)
 
   readonly isSecret = (text: string): boolean => this.clean(text) !== text
 }

@@ -16,7 +16,7 @@ const responseHeaders: ReadonlySet<string> = new Set([
   "x-should-retry"
 ])
 
-const limits = /^anthropic-(ratelimit|priority|fast)-[a-z-]+$/
+const limits = /^anthropic-(ratelimit|priority|fast)-[a-z0-9-]+$/
 const identities: ReadonlySet<string> = new Set(["anthropic-organization-id", "anthropic-workspace-id"])
 
 /** What of the headers is stored besides the list. */
@@ -51,7 +51,7 @@ export const storedResponseHeaders = (headers: Headers, rules: HeaderRules): Rec
     })
   )
 
-const resetName = /^anthropic-(ratelimit|priority|fast)-[a-z-]*reset$/
+const resetName = /^anthropic-(ratelimit|priority|fast)-[a-z0-9-]*reset$/
 const dated = /^\d{4}-\d{2}-\d{2}[Tt ]/
 const epochSeconds = /^\d{9,11}$/
 
