@@ -95,7 +95,7 @@ export type CassetteMode = "replay" | "record" | "auto"
  *   tool input and result, and for every field that is not known. `"keep"` stores it as it is, keys excepted
  * - `answers`: `"keep"` by default. With `"redact"` letters and digits of texts, thoughts and tool inputs become `x`, and
  *   numbers of tool inputs 0. A function gets each text (of a stream, in one piece) and returns what is stored; it
- *   leaves names, ids, times and usage alone
+ *   leaves names, ids, times and usage alone, and so does `"redact"`
  * - `identities`: whether the ids of organization and workspace in the headers are kept; `"redact"` by default
  * - `headers`: names of more headers to store, of requests and responses. Headers for credentials are refused
  * - `patterns`: what else must be in no file, such as e-mail addresses. Anthropic's keys, other credentials, and whatever was

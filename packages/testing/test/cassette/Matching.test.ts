@@ -64,7 +64,7 @@ describe("a request and its answer", () => {
     withFile((file) =>
       Effect.gen(function*() {
         yield* recordWith({ file, fetch: counting() }, (fetch) => texts(fetch, body))
-        const reversed = Object.fromEntries(Object.entries(body).reverse())
+        const reversed = Object.fromEntries(Object.entries(body).toReversed())
         assert.deepStrictEqual(yield* replayWith({ file }, (fetch) => texts(fetch, reversed)), ["answer 1"])
       })
     ))

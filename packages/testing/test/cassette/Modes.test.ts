@@ -156,7 +156,7 @@ describe("the file of a recording", () => {
           yield* Effect.forkChild(Effect.promise((signal) => post(cassette.fetch, {}, { signal })))
           yield* Effect.yieldNow
           yield* Deferred.succeed(reached, undefined)
-          yield* Effect.never
+          return yield* Effect.never
         })))
         yield* Deferred.await(reached)
         yield* Fiber.interrupt(fiber)
@@ -168,10 +168,11 @@ describe("the file of a recording", () => {
     withFile((file) =>
       Effect.gen(function*() {
         yield* writeText(file, "before")
+        const before = yield* Effect.context<FileSystem.FileSystem>()
         yield* after(file, () =>
           Effect.gen(function*() {
-            assert.strictEqual(yield* textOf(file).pipe(Effect.provide(yield* Effect.context<never>())), "before")
-          }) as Effect.Effect<void>)
+            assert.strictEqual(yield* textOf(file), "before")
+          }).pipe(Effect.provideContext(before)))
         assert.strictEqual((yield* recordingOf(file)).exchanges.length, 1)
       })
     ))
@@ -193,7 +194,7 @@ describe("the file of a recording", () => {
         const fetch: Fetch = () => new Promise((resolve) => answers.push(() => resolve(new Response(`answer`))))
         yield* recordWith({ file, fetch }, async (fetch) => {
           const calls = ["a", "b", "c"].map((model) => ask(fetch, model))
-          for (const answer of answers.reverse()) answer()
+          for (const answer of answers.toReversed()) answer()
           await Promise.all(calls)
         })
         const { exchanges } = yield* recordingOf(file)

@@ -1,7 +1,8 @@
-import * as Cassette from "@effect-claude/testing/Cassette"
+import type * as Cassette from "@effect-claude/testing/Cassette"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
 import { type Fetch, post, recordingOf, recordWith, replayWith, textOf, withFile } from "./support.ts"
 
 // One word for each place, so that a failure says which place leaks.
@@ -259,7 +260,7 @@ describe("what is stored", () => {
 
   it.effect("has no token that the server gave out, nor one for another server", () =>
     Effect.gen(function*() {
-      const jwt = `eyJhbGciOiJI.${"eyJzdWIiOiIx"}.c2lnbmF0dXJl`
+      const jwt = ["eyJhbGciOiJI", "eyJzdWIiOiIx", "c2lnbmF0dXJl"].join(".")
       const given = { access_token: "plantedAccess0", refresh_token: "plantedRefresh0", note: `Use ${jwt}` }
       const asked = { model: "a", mcp_servers: [{ authorization_token: "plantedMcp0" }] }
       const { text } = yield* recordedText(json(given), { prompts: "keep" }, asked)
@@ -309,6 +310,62 @@ describe("what is stored", () => {
     ))
 })
 
+describe("a body of which something is taken out", () => {
+  const fragments = [
+    planted.key,
+    planted.bearer,
+    "\n",
+    "\r\n",
+    "data: ",
+    "event: error",
+    "plain words",
+    "ü🎉",
+    JSON.stringify(echo),
+    deltas("a", planted.key.slice(0, 8), planted.key.slice(8)),
+    "{\"type\":\"error\",\"error\":{\"message\":\"no\"}}"
+  ]
+  const Fragment = Schema.Literals(fragments)
+  const Size = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 40 }))
+
+  it.effect.prop(
+    "is still a body, in pieces that fit it, and has no key",
+    [Schema.Array(Fragment), Schema.Array(Size), Schema.Literals([200, 400]), Schema.Boolean, Schema.Boolean],
+    ([parts, sizes, status, cutsCharacter, doubles]) =>
+      withFile((file) =>
+        Effect.gen(function*() {
+          const whole = Buffer.from(parts.join(""))
+          const all = cutsCharacter ? Buffer.concat([whole, Buffer.from([0xc3])]) : whole
+          let from = 0
+          const pieces = [...sizes, all.length].map((size) => all.subarray(from, from += size))
+          const fetch: Fetch = async () =>
+            new Response(
+              new ReadableStream({
+                start: (controller) => {
+                  for (const piece of pieces) controller.enqueue(new Uint8Array(piece))
+                  controller.close()
+                }
+              }),
+              { status }
+            )
+          const answers = doubles ? (text: string) => `${text}${text}` : "keep"
+          yield* recordWith({ file, fetch, answers }, async (fetch) => {
+            await (await post(fetch, prompts, { headers })).arrayBuffer()
+          })
+          const text = yield* replayWith({ file }, async (fetch) => {
+            const response = await post(fetch, prompts)
+            return Buffer.from(await response.arrayBuffer()).toString()
+          })
+          assert.notInclude(text, planted.key)
+          assert.notInclude(text, planted.bearer)
+          if (!/key|PLANTED|Bearer|message|data|event/.test(parts.join("")) && !doubles) {
+            assert.strictEqual(text, all.toString())
+          }
+        })
+      ),
+    { arbitrary: { runs: 80, seed: 5 } }
+  )
+})
+
 describe("answers", () => {
   const answer = {
     type: "message",
@@ -340,10 +397,10 @@ describe("answers", () => {
           ...answer,
           content: [
             { type: "text", text: "xxxx xx xxxxxx, xx!" },
-            { type: "tool_use", id: "toolu_1", name: "send", input: { xx: "xxxxxx", xxxxxx: true } }
+            { type: "tool_use", id: "toolu_1", name: "send", input: { to: "xxxxxx", amount: 0, urgent: true } }
           ]
         }
-      } as object)
+      })
     }))
 
   it.effect("are what a function makes of them, of a stream in one piece", () =>

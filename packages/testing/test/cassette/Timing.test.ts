@@ -24,7 +24,7 @@ const slowly = (
   pieces: ReadonlyArray<readonly [wait: number, text: string]>,
   end: "close" | "hang" | Error = "close"
 ) =>
-  Effect.map(Effect.context<never>(), (context): Fetch => async (_input, init) => {
+  Effect.map(Effect.context(), (context): Fetch => async (_input, init) => {
     const sleep = (millis: number) => Effect.runPromiseWith(context)(Effect.sleep(millis))
     await sleep(after)
     return new Response(

@@ -74,7 +74,7 @@ const changed = (value: unknown, rules: AnswerRules): unknown => {
     const within = of === "answer" && isFailure(value) ? "failure" : of
     return Object.fromEntries(
       Object.entries(value).map(([key, item]) => [
-        of === "input" && rules.said !== undefined ? text(key, rules.said) : text(key, rules.clean),
+        text(key, rules.clean),
         walk(item, within === "answer" && key === "input" ? "input" : within, key)
       ])
     )

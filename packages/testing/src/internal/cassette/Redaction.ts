@@ -31,7 +31,8 @@ const saidBy = (answers: RedactionOptions["answers"]): ((text: string) => string
     case "redact":
       return withoutLetters
     default:
-      return answers
+      // Nothing was said: a line that is empty has to stay so.
+      return (text) => text === "" ? "" : answers(text)
   }
 }
 
