@@ -385,6 +385,18 @@ describe("answers", () => {
       assert.include(text, "Dear Ms Müller")
     }))
 
+  it.effect("are left alone where they only sound like credentials", () =>
+    Effect.gen(function*() {
+      const prose =
+        "Basic understanding, bearer transportation: password: none. See https://medium.com/@jo // a@b, sk-ants."
+      const { text } = yield* recordedText(json({ content: [{ type: "text", text: prose }] }))
+      assert.include(text, prose)
+      const other = yield* recordedText(
+        json({ content: [{ type: "text", text: "Basic dXNlcjpwYXNzMQ== of Bearer abcdefgh1" }] })
+      )
+      assert.include(other.text, "Basic <redacted> of Bearer <redacted>")
+    }))
+
   it.effect("lose their letters with redact", () =>
     Effect.gen(function*() {
       const { recording, text } = yield* recordedText(json(answer), { answers: "redact" })

@@ -16,7 +16,8 @@ const shortestSecret = 6
 const patterns: ReadonlyArray<RegExp> = [
   /sk-ant-[\w-]+/g,
   /\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*/g,
-  /(?<=\b(?:Bearer|Basic)\s+)(?!token\b|auth|credential)[\w.~+/=-]{6,}/gi,
+  // With a digit or padding in it: answers speak of basic knowledge and of bearers too.
+  /(?<=\b(?:Bearer|Basic)\s+)(?=[\w.~+/-]*[\d=])[\w.~+/=-]{8,}/gi,
   /(?<=\/\/)[^\s/?#"@]+(?=@)/g
 ]
 
