@@ -1,25 +1,27 @@
-import type { RateLimits, Refusal } from "./RateLimits.ts"
+import type { RateLimits, Refusal, Tier } from "./RateLimits.ts"
 import { type checkRequest, isApiErrorAnswer } from "./RequestCheck.ts"
 import { estimateInputTokens } from "./TokenEstimate.ts"
 
 /** What a request has taken of its limits, while it is answered. */
 export class Admitted {
   readonly limits: RateLimits
+  readonly tier: Tier
   #inputTokens: number
 
-  constructor(limits: RateLimits, inputTokens: number) {
+  constructor(limits: RateLimits, inputTokens: number, tier: Tier = "standard") {
     this.limits = limits
+    this.tier = tier
     this.#inputTokens = inputTokens
   }
 
   /** Corrects the estimate by which the request was let in. */
   settleInput(inputTokens: number): void {
-    this.limits.take("inputTokens", inputTokens - this.#inputTokens, Date.now())
+    this.limits.take("inputTokens", inputTokens - this.#inputTokens, Date.now(), this.tier)
     this.#inputTokens = inputTokens
   }
 
   produce(outputTokens: number): void {
-    this.limits.take("outputTokens", outputTokens, Date.now())
+    this.limits.take("outputTokens", outputTokens, Date.now(), this.tier)
   }
 }
 
@@ -35,6 +37,12 @@ export const admitRequest = (
     return { admitted: new Admitted(limits, 0), refusal: undefined }
   }
   const inputTokens = estimateInputTokens(checked.fields)
-  const refusal = limits.admit(inputTokens, Date.now())
-  return { admitted: new Admitted(limits, refusal === undefined ? inputTokens : 0), refusal }
+  const now = Date.now()
+  const { service_tier: serviceTier, speed } = checked.fields
+  const tier = limits.tierOf(
+    { inputTokens, fast: speed === "fast", standardOnly: serviceTier === "standard_only" },
+    now
+  )
+  const refusal = limits.admit(inputTokens, now, tier)
+  return { admitted: new Admitted(limits, refusal === undefined ? inputTokens : 0, tier), refusal }
 }

@@ -65,13 +65,13 @@ export const make = Effect.fnUntraced(function*(options: { readonly port: number
     }
     const endpoint = route(entry.method, entry.path)
     const checked = typeof endpoint === "string"
-      ? checkRequest(endpoint, { headers: request.headers, bodyBytes: size, ...parsed })
+      ? checkRequest(endpoint, { headers: request.headers, bodyBytes: size, ...parsed }, run.rules)
       : endpoint
     const model = modelOf(parsed.body)
     const { admitted, refusal } = admitRequest(run.rateLimits.of(model), checked)
     // Taken and recorded in one go: the steps go to the requests in the order of the log.
     const step = typeof endpoint === "string" && refusal === undefined
-      ? run.queue.next(model, performance.now() - run.startedAt)
+      ? run.queue.next({ model, elapsed: performance.now() - run.startedAt, content: () => bytes.toString("utf8") })
       : healthy
     log.add(entry)
     const context: AnswerContext = { exchange, admitted, checked, serving: run.serving }
@@ -130,6 +130,7 @@ export const make = Effect.fnUntraced(function*(options: { readonly port: number
 const startRun = (plan: FaultPlan) => ({
   startedAt: performance.now(),
   queue: new StepQueue(plan),
+  rules: plan.requestRules ?? {},
   rateLimits: new RateLimitSet(plan.rateLimits, Date.now()),
   batches: new BatchRun(plan.batches),
   serving: new Map<(typeof healthy), number>()

@@ -37,3 +37,7 @@ export const Positive = int(1)
 export const PositiveTime = Time.check(
   Schema.makeFilter((time) => Duration.isGreaterThan(time, Duration.zero), { expected: "a time above zero" })
 )
+
+export const Share = Schema.Finite.check(
+  Schema.makeFilter((n) => n > 0 && n <= 1, { expected: "a number above 0, at most 1" })
+)
