@@ -20,7 +20,7 @@ export class BodyWriter {
   constructor(exchange: Exchange, { chunkBytes, chunkDelay }: Pieces, limit = Infinity) {
     this.#exchange = exchange
     this.#chunkBytes = chunkBytes
-    this.#between = chunkDelay === undefined ? turn : Effect.sleep(chunkDelay)
+    this.#between = chunkDelay === undefined ? Effect.void : Effect.sleep(chunkDelay)
     this.#left = limit
   }
 
@@ -44,9 +44,11 @@ export class BodyWriter {
     const whole = all.length - all.length % size
     this.#held = all.subarray(whole)
     const chunks = Array.from({ length: whole / size }, (_, index) => all.subarray(index * size, (index + 1) * size))
-    return Effect.forEach(chunks, (chunk) => Effect.andThen(this.#exchange.write(chunk), this.#between), {
-      discard: true
-    })
+    return Effect.forEach(
+      chunks,
+      (chunk) => Effect.andThen(this.#exchange.writePiece(chunk), this.#between),
+      { discard: true }
+    )
   }
 
   /** Sends what is held back for a whole piece. */
@@ -57,9 +59,3 @@ export class BodyWriter {
     return this.#exchange.write(held)
   })
 }
-
-// A turn of the event loop between two pieces, in which a client on this machine can read the first by itself.
-const turn: Effect.Effect<void> = Effect.callback((resume) => {
-  const immediate = setImmediate(() => resume(Effect.void))
-  return Effect.sync(() => clearImmediate(immediate))
-})

@@ -1,14 +1,15 @@
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Admitted } from "./Admission.ts"
 import { type AnswerMessage, answerMessage } from "./AnswerMessage.ts"
 import { errorBody, type PlannedError, statusOf } from "./ApiErrors.ts"
 import { sendBody } from "./BodyAnswer.ts"
-import type { Exchange, ResponseHeaders } from "./Exchange.ts"
+import type { ResponseHeaders } from "./Connection.ts"
+import type { Exchange } from "./Exchange.ts"
 import { rateLimitHeaders } from "./RateLimitHeaders.ts"
 import type { LimitName, Refusal } from "./RateLimits.ts"
 import { type checkRequest, isApiErrorAnswer } from "./RequestCheck.ts"
+import type { ServerClock } from "./ServerClock.ts"
 import { healthy } from "./StepQueue.ts"
 import type { CapacityStep, ErrorStep, MessageStep, ResponseStep, Step } from "./StepSchema.ts"
 import { sendStream } from "./StreamAnswer.ts"
@@ -24,6 +25,7 @@ export interface AnswerContext {
   readonly admitted: Admitted
   /** How many requests each capacity step is serving. */
   readonly serving: Map<FaultStep, number>
+  readonly clock: ServerClock
 }
 
 const organizationId = "00000000-0000-4000-8000-00000000fa4e"
@@ -40,22 +42,22 @@ const answerOf = (step: FaultStep, context: AnswerContext): Effect.Effect<void> 
     case "message":
       return answerMessageStep(step, context)
     case "error":
-      return answerErrorStep(step, context)
+      // After the delay: times in its headers count from the answer.
+      return Effect.suspend(() => answerErrorStep(step, context))
     case "response":
       return answerResponse(step, context)
     case "disconnect":
-      return context.exchange[step.how]
+      return context.exchange.break(step.how)
     case "capacity":
       return answerWithinCapacity(step, context)
   }
 }
 
 const answerErrorStep = (step: typeof ErrorStep.Type, context: AnswerContext): Effect.Effect<void> =>
-  Effect.flatMap(Clock.currentTimeMillis, (now) =>
-    answerError(context, step.status, step.error, {
-      headers: { ...retryDate(step.retryAt, now), ...step.headers },
-      limit: step.limit
-    }))
+  answerError(context, step.status, step.error, {
+    headers: { ...retryDate(step.retryAt, context.clock.now()), ...step.headers },
+    limit: step.limit
+  })
 
 // A date has whole seconds. It is rounded up: who comes back then waited for all of the time.
 const retryDate = (wait: Duration.Duration | undefined, now: number) =>
@@ -192,7 +194,7 @@ const answerWithinCapacity = (step: typeof CapacityStep.Type, context: AnswerCon
   })
 
 export const apiHeaders = (
-  { admitted, exchange }: AnswerContext,
+  { admitted, clock, exchange }: AnswerContext,
   planned: PlannedHeaders,
   exhausted?: LimitName
 ): ResponseHeaders =>
@@ -200,7 +202,7 @@ export const apiHeaders = (
     "request-id": exchange.entry.requestId,
     "anthropic-organization-id": organizationId,
     "anthropic-workspace-id": workspaceId,
-    ...rateLimitHeaders(admitted.limits, admitted.tier, Date.now(), exhausted),
+    ...rateLimitHeaders(admitted.limits, admitted.tier, clock.now(), exhausted),
     ...lowerCased(planned)
   })
 
