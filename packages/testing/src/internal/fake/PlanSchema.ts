@@ -7,12 +7,13 @@ import { Step } from "./StepSchema.ts"
 
 const Lasting = (reason: string) =>
   Step.check(
-    Schema.makeFilter((step) =>
-      step.times === undefined ? undefined : { path: ["times"], issue: `Expected no times: ${reason}` }
+    Schema.makeFilter(
+      (step) => step.times === undefined ? undefined : { path: ["times"], issue: `Expected no times: ${reason}` },
+      { toJsonSchema: () => ({ not: { required: ["times"] } }) }
     )
   )
 
-const Outage = Schema.Struct({
+export const Outage = Schema.Struct({
   from: Time,
   to: Schema.optional(Time),
   step: Lasting("an outage lasts until its end")
@@ -31,6 +32,7 @@ const queue = {
 }
 
 export const Plan = Schema.Struct({
+  $schema: Schema.optional(Schema.String),
   ...queue,
   models: Schema.optional(Schema.Record(Schema.String, Schema.Struct(queue))),
   rateLimits: Schema.optional(RateLimitPlan),

@@ -29,11 +29,17 @@ export const Time = Schema.declare(isDurationInput, { expected: durationForm }).
 
 const int = (minimum: number) =>
   Schema.Finite.check(
-    Schema.makeFilter((n) => Number.isSafeInteger(n) && n >= minimum, { expected: `a whole number from ${minimum} up` })
+    Schema.makeFilter((n) => Number.isSafeInteger(n) && n >= minimum, {
+      expected: `a whole number from ${minimum} up`,
+      toJsonSchema: () => ({ type: "integer", minimum })
+    })
   )
 export const Count = int(0)
 export const Positive = int(1)
 
 export const PositiveTime = Time.check(
-  Schema.makeFilter((time) => Duration.isGreaterThan(time, Duration.zero), { expected: "a time above zero" })
+  Schema.makeFilter((time) => Duration.isGreaterThan(time, Duration.zero), {
+    expected: "a time above zero",
+    toJsonSchema: () => ({ not: { enum: [0] } })
+  })
 )

@@ -12,10 +12,15 @@ const isPattern = (text: string): boolean => {
   }
 }
 
-const Pattern = Schema.String.check(Schema.makeFilter(isPattern, { expected: "a regular expression" }))
+const Pattern = Schema.String.check(
+  Schema.makeFilter(isPattern, { expected: "a regular expression", toJsonSchema: () => ({ format: "regex" }) })
+)
 
 const Share = Schema.Finite.check(
-  Schema.makeFilter((n) => n > 0 && n <= 1, { expected: "a number above 0, at most 1" })
+  Schema.makeFilter((n) => n > 0 && n <= 1, {
+    expected: "a number above 0, at most 1",
+    toJsonSchema: () => ({ exclusiveMinimum: 0, maximum: 1 })
+  })
 )
 
 const which = {
@@ -45,8 +50,10 @@ const ResultsFile = Schema.Struct({
   afterBytes: Schema.optional(Count),
   edits: Schema.optional(Schema.Array(Edit))
 }).check(
-  Schema.makeFilter(({ afterBytes, afterLines }) =>
-    afterBytes === undefined || afterLines === undefined || "Expected afterLines or afterBytes, not both"
+  Schema.makeFilter(
+    ({ afterBytes, afterLines }) =>
+      afterBytes === undefined || afterLines === undefined || "Expected afterLines or afterBytes, not both",
+    { toJsonSchema: () => ({ not: { required: ["afterLines", "afterBytes"] } }) }
   ),
   Schema.makeFilter(({ afterBytes, afterLines, how }) =>
     how !== undefined || (afterBytes === undefined && afterLines === undefined)
