@@ -114,8 +114,8 @@ describe("the JSON schema of plans", () => {
     "takes every plan that the decoder takes",
     { steps: Schema.Array(FaultStep.FaultStep) },
     ({ steps }) =>
-      Effect.sync(() => {
-        const plan: unknown = JSON.parse(JSON.stringify(Schema.encodeSync(FaultPlan.FaultPlan)({ steps })))
+      Effect.gen(function*() {
+        const plan: unknown = JSON.parse(JSON.stringify(yield* Schema.encodeEffect(FaultPlan.FaultPlan)({ steps })))
         // Some values change on their way through JSON.
         if (Result.isSuccess(decodePlan(plan))) assert.deepStrictEqual(mistakes(plan), [])
       }),
