@@ -25,7 +25,9 @@ const message = async (child: ChildProcess): Promise<unknown> => {
 
 /** A server in a process of its own, so that it has a core to itself; the client is this process. */
 const serve = async (plan: object): Promise<Server> => {
-  const child = fork(program, [JSON.stringify(plan)], { execArgv: process.env["FAKE_API_NODE_FLAGS"]?.split(" ") ?? [] })
+  const child = fork(program, [JSON.stringify(plan)], {
+    execArgv: process.env["FAKE_API_NODE_FLAGS"]?.split(" ") ?? []
+  })
   const url = String(await message(child))
   return {
     url,
