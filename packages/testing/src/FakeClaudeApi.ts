@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -11,8 +12,10 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as FaultPlan from "./FaultPlan.ts"
-import * as FakeServer from "./internal/fake/FakeServer.ts"
+import { FakeApi } from "./internal/fake/FakeApi.ts"
 import type * as RequestLog from "./internal/fake/RequestLog.ts"
+import { ServerClock } from "./internal/fake/ServerClock.ts"
+import * as SocketServer from "./internal/fake/socket/SocketServer.ts"
 
 /**
  * Describes a request that reached the server.
@@ -25,7 +28,8 @@ import type * as RequestLog from "./internal/fake/RequestLog.ts"
  * - `headers`: names in lower case; the values of `x-api-key`, `authorization`, `proxy-authorization` and `cookie` are
  *   replaced by `<redacted>`.
  * - `body`: the parsed JSON, the text if it is no JSON, `undefined` if there is none or it is above 32 MB.
- * - `receivedAt`, `endedAt`: milliseconds on the clock of `performance.now()`; `receivedAt` is the arrival of the headers.
+ * - `receivedAt`, `endedAt`: milliseconds since 1970 with a fraction, on the clock of the server; `receivedAt` is the
+ *   arrival of the headers.
  * - `status`: the status that was sent, if any.
  * - `outcome`: `pending` until the exchange is over; then `answered` when all of the answer left, `clientClosed` when the
  *   client closed the connection before, `cut` when the server broke it.
@@ -166,34 +170,36 @@ export const make = (
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     throw new RangeError(`FakeClaudeApi.make: port: Expected a whole number from 0 to 65535, got ${port}`)
   }
-  return Effect.map(
-    Effect.mapError(
-      FakeServer.make({ port, plan }),
+  return Effect.gen(function*() {
+    // The server stands for another machine: its delays pass in real time, whatever clock a test sets.
+    const clock = Clock.Clock.defaultValue()
+    const api = new FakeApi({ plan, clock: new ServerClock(clock) })
+    const server = yield* Effect.mapError(
+      SocketServer.make({ port, clock, answer: (connection) => api.answer(connection) }),
       ({ cause }) =>
         new ListenError({ message: `The fake Claude API cannot listen on port ${port}${reason(cause)}`, port, cause })
-    ),
-    serviceOf
-  )
+    )
+    return serviceOf(api, server)
+  })
 }
 
 /** The system's word for it, such as `EADDRINUSE`, where there is one. */
 const reason = (cause: unknown): string =>
   Predicate.hasProperty(cause, "code") && Predicate.isString(cause.code) ? ` (${cause.code})` : ""
 
-const serviceOf = (
-  { connections, host, log, port, setPlan }: Effect.Success<ReturnType<typeof FakeServer.make>>
-): FakeClaudeApi["Service"] => {
+const serviceOf = (api: FakeApi, server: SocketServer.SocketServer): FakeClaudeApi["Service"] => {
+  const { log } = api
   const requests = Effect.sync(() => log.snapshot())
   return {
-    url: `http://${host}:${port}`,
+    url: server.url,
     requests,
-    openConnections: Effect.sync(connections),
-    setPlan: (plan) => Effect.sync(() => setPlan(FaultPlan.make(plan))),
+    openConnections: Effect.sync(server.openConnections),
+    setPlan: (plan) => Effect.sync(() => api.setPlan(FaultPlan.make(plan))),
     clearRequests: Effect.sync(() => log.clear()),
     takeEnded: Effect.map(log.awaitUntil(() => log.endedCount > 0), () => log.takeEnded()),
     awaitRequests: (count) => Effect.andThen(log.awaitUntil(() => log.count >= count), requests),
     awaitEnded: (count) => Effect.andThen(log.awaitUntil(() => log.endedCount >= count), requests),
-    awaitClosed: log.awaitUntil(() => connections() === 0)
+    awaitClosed: server.awaitClosed
   }
 }
 

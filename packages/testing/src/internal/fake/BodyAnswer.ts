@@ -1,16 +1,14 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { BodyWriter } from "./BodyWriter.ts"
-import type { Exchange, ResponseHeaders } from "./Exchange.ts"
+import type { ResponseHeaders } from "./Connection.ts"
+import type { Exchange } from "./Exchange.ts"
 
 export interface Interruption {
   readonly how: "stall" | "reset" | "close" | "end"
   readonly afterBytes?: number | undefined
   readonly pause?: Duration.Duration | undefined
 }
-
-/** The time a client gets to read what was sent before the connection breaks, since a reset may discard it. */
-const defaultPause = Duration.millis(20)
 
 /** Ends an answer short of its end. */
 export const interruptAnswer = (exchange: Exchange, interruption: Interruption): Effect.Effect<void> => {
@@ -20,11 +18,14 @@ export const interruptAnswer = (exchange: Exchange, interruption: Interruption):
     case "stall":
       return Effect.never
     case "reset":
-      return Effect.delay(exchange.reset, interruption.pause ?? defaultPause)
     case "close":
-      return Effect.delay(exchange.close, interruption.pause ?? defaultPause)
+      return afterPause(exchange.break(interruption.how), interruption.pause ?? exchange.connection.breakPause)
   }
 }
+
+// A sleep of no time would still be a turn of the event loop.
+const afterPause = <A>(effect: Effect.Effect<A>, pause: Duration.Duration): Effect.Effect<A> =>
+  Duration.isZero(pause) ? effect : Effect.delay(effect, pause)
 
 /** Sends a body that is known whole, or as much of it as the interruption lets through. */
 export const sendBody = (exchange: Exchange, answer: {

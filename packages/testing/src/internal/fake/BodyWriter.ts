@@ -35,7 +35,7 @@ export class BodyWriter {
     const whole = all.length - all.length % size
     this.#held = all.subarray(whole)
     const chunks = Array.from({ length: whole / size }, (_, index) => all.subarray(index * size, (index + 1) * size))
-    return Effect.forEach(chunks, (chunk) => Effect.andThen(this.#exchange.write(chunk), turn), { discard: true })
+    return Effect.forEach(chunks, (chunk) => this.#exchange.writePiece(chunk), { discard: true })
   }
 
   /** Sends what is held back for a whole piece. */
@@ -46,9 +46,3 @@ export class BodyWriter {
     return this.#exchange.write(held)
   })
 }
-
-// A turn of the event loop between two pieces, in which a client on this machine can read the first by itself.
-const turn: Effect.Effect<void> = Effect.callback((resume) => {
-  const immediate = setImmediate(() => resume(Effect.void))
-  return Effect.sync(() => clearImmediate(immediate))
-})

@@ -3,10 +3,12 @@ import type { Admitted } from "./Admission.ts"
 import { type AnswerMessage, answerMessage } from "./AnswerMessage.ts"
 import { errorBody, type PlannedError, statusOf } from "./ApiErrors.ts"
 import { sendBody } from "./BodyAnswer.ts"
-import type { Exchange, ResponseHeaders } from "./Exchange.ts"
+import type { ResponseHeaders } from "./Connection.ts"
+import type { Exchange } from "./Exchange.ts"
 import { rateLimitHeaders } from "./RateLimitHeaders.ts"
 import type { LimitName, Refusal } from "./RateLimits.ts"
 import { type checkRequest, isApiErrorAnswer } from "./RequestCheck.ts"
+import type { ServerClock } from "./ServerClock.ts"
 import { healthy } from "./StepQueue.ts"
 import type { CapacityStep, MessageStep, ResponseStep, Step } from "./StepSchema.ts"
 import { sendStream } from "./StreamAnswer.ts"
@@ -22,6 +24,7 @@ export interface AnswerContext {
   readonly admitted: Admitted
   /** How many requests each capacity step is serving. */
   readonly serving: Map<FaultStep, number>
+  readonly clock: ServerClock
 }
 
 const organizationId = "00000000-0000-4000-8000-00000000fa4e"
@@ -41,7 +44,7 @@ const answerOf = (step: FaultStep, context: AnswerContext): Effect.Effect<void> 
     case "response":
       return answerResponse(step, context)
     case "disconnect":
-      return context.exchange[step.how]
+      return context.exchange.break(step.how)
     case "capacity":
       return answerWithinCapacity(step, context)
   }
@@ -153,14 +156,14 @@ const answerWithinCapacity = (step: typeof CapacityStep.Type, context: AnswerCon
   })
 
 export const apiHeaders = (
-  { admitted, exchange }: AnswerContext,
+  { admitted, clock, exchange }: AnswerContext,
   planned: PlannedHeaders,
   exhausted?: LimitName
 ): ResponseHeaders =>
   present({
     "request-id": exchange.entry.requestId,
     "anthropic-organization-id": organizationId,
-    ...rateLimitHeaders(admitted.limits, Date.now(), exhausted),
+    ...rateLimitHeaders(admitted.limits, clock.now(), exhausted),
     ...lowerCased(planned)
   })
 
