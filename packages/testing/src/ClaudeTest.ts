@@ -81,7 +81,10 @@ export interface Step extends InternalStep.Step {}
  * - `method`, `request`, `options`: what was asked, as it arrived under all policies. `method` tells the types of `request`
  *   apart.
  * - `attempt`: the number that the retry around it gave to the attempt, counted from 1.
- * - `at`: when it came, in milliseconds of the `Clock`. A stream comes when it is run.
+ * - `at`, `endedAt`: when it came and when it ended, in milliseconds of the `Clock`. A stream comes when it is run; `endedAt`
+ *   is undefined as long as it is `Pending`.
+ * - `step`: what the script did with it, in a few words such as `OverloadedError`, `text "hi"` or `cut after 3 events`;
+ *   undefined if there was no step.
  * - `outcome`: how it ended, or `Pending`.
  *
  * @category models
@@ -269,6 +272,7 @@ export const delayed: {
   2,
   <S extends Step>(self: S, duration: Duration.Input): InternalStep.Step<S["behavior"]> =>
     makeStep(
+      self.label,
       self.behavior,
       Duration.sum(self.delay, OptionCheck.duration("ClaudeTest.delayed", "duration", duration))
     )

@@ -13,6 +13,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as FaultPlan from "./FaultPlan.ts"
 import { FakeApi } from "./internal/fake/FakeApi.ts"
+import * as MemoryServer from "./internal/fake/memory/MemoryServer.ts"
 import type * as RequestLog from "./internal/fake/RequestLog.ts"
 import { ServerClock } from "./internal/fake/ServerClock.ts"
 import * as SocketServer from "./internal/fake/socket/SocketServer.ts"
@@ -179,7 +180,7 @@ export const make = (
       ({ cause }) =>
         new ListenError({ message: `The fake Claude API cannot listen on port ${port}${reason(cause)}`, port, cause })
     )
-    return serviceOf(api, server)
+    return serviceOf(api, server.url, server)
   })
 }
 
@@ -187,11 +188,15 @@ export const make = (
 const reason = (cause: unknown): string =>
   Predicate.hasProperty(cause, "code") && Predicate.isString(cause.code) ? ` (${cause.code})` : ""
 
-const serviceOf = (api: FakeApi, server: SocketServer.SocketServer): FakeClaudeApi["Service"] => {
+const serviceOf = (
+  api: FakeApi,
+  url: string,
+  server: Pick<SocketServer.SocketServer, "openConnections" | "awaitClosed">
+): FakeClaudeApi["Service"] => {
   const { log } = api
   const requests = Effect.sync(() => log.snapshot())
   return {
-    url: server.url,
+    url,
     requests,
     openConnections: Effect.sync(server.openConnections),
     setPlan: (plan) => Effect.sync(() => api.setPlan(FaultPlan.make(plan))),
@@ -227,3 +232,27 @@ const serviceOf = (api: FakeApi, server: SocketServer.SocketServer): FakeClaudeA
  */
 export const layer = (options: Options = {}): Layer.Layer<FakeClaudeApi, ListenError> =>
   Layer.effect(FakeClaudeApi, make(options))
+
+/**
+ * The service of a fake API in memory: all of {@link FakeClaudeApi}, and `fetch`, by which it is reached.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface InMemory extends Context.Service.Shape<typeof FakeClaudeApi> {
+  readonly fetch: typeof globalThis.fetch
+}
+
+export const makeInMemory = (
+  options: { readonly plan?: FaultPlan.FaultPlanInput | undefined } = {}
+): Effect.Effect<InMemory, never, Scope.Scope> => {
+  const plan = FaultPlan.make(options.plan ?? FaultPlan.healthy)
+  return Effect.gen(function*() {
+    const clock = yield* Clock.Clock
+    const api = new FakeApi({ plan, clock: new ServerClock(clock) })
+    const server = yield* MemoryServer.make({ clock, answer: (connection) => api.answer(connection) })
+    return { ...serviceOf(api, inMemoryUrl, server), fetch: server.fetch }
+  })
+}
+
+const inMemoryUrl = "http://fake-claude-api.invalid"

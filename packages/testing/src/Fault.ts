@@ -49,7 +49,7 @@ import type { ClaudeError, ClaudeErrorTag } from "@effect-claude/client/ClaudeEr
 import type { FaultFields } from "./internal/script/FaultConstruction.ts"
 import { brokenBy, failureOf } from "./internal/script/FaultConstruction.ts"
 import type * as Step from "./internal/script/Step.ts"
-import { makeStep } from "./internal/script/Step.ts"
+import { describeStep, makeStep } from "./internal/script/Step.ts"
 import type { Reply } from "./Reply.ts"
 import * as Replies from "./Reply.ts"
 
@@ -963,7 +963,7 @@ export const byTag: { readonly [Tag in ClaudeErrorTag]: (fields?: Fields<Tag>) =
  * @since 0.1.0
  */
 export const of = (error: ClaudeError): Fault =>
-  makeStep({ _tag: "Failure", error: () => error, midStream: () => error })
+  makeStep(error._tag, { _tag: "Failure", error: () => error, midStream: () => error })
 
 /**
  * Options of the faults that break an answer off.
@@ -1017,7 +1017,7 @@ const someWords = Replies.text("This answer breaks off before it is complete.")
  * @since 0.1.0
  */
 export const cutStream = (options: StreamFaultOptions = {}): StreamFault =>
-  brokenBy("Fault.cutStream", "cut", options.reply ?? someWords, options.afterEvents)
+  brokenBy("Fault.cutStream", "cut", "cut", options.reply ?? someWords, options.afterEvents)
 
 /**
  * Goes silent after some events, for ever: the connection stays open and not even a ping comes. So does a JSON answer,
@@ -1054,7 +1054,7 @@ export const cutStream = (options: StreamFaultOptions = {}): StreamFault =>
  * @since 0.1.0
  */
 export const stallStream = (options: StreamFaultOptions = {}): StreamFault =>
-  brokenBy("Fault.stallStream", "stall", options.reply ?? someWords, options.afterEvents)
+  brokenBy("Fault.stallStream", "stall", "stall", options.reply ?? someWords, options.afterEvents)
 
 /**
  * Fails a stream with another fault after some events, with what had arrived in `partial`. A JSON answer fails with the
@@ -1102,6 +1102,7 @@ export const stallStream = (options: StreamFaultOptions = {}): StreamFault =>
 export const midStream = (fault: Fault, options: StreamFaultOptions = {}): StreamFault =>
   brokenBy(
     "Fault.midStream",
+    describeStep(fault),
     { failure: fault.behavior, delay: fault.delay },
     options.reply ?? someWords,
     options.afterEvents
@@ -1142,7 +1143,7 @@ export const midStream = (fault: Fault, options: StreamFaultOptions = {}): Strea
  * @since 0.1.0
  */
 export const endWithoutStop = (options: StreamFaultOptions = {}): StreamFault =>
-  brokenBy("Fault.endWithoutStop", "end", options.reply ?? someWords, options.afterEvents)
+  brokenBy("Fault.endWithoutStop", "end", "end", options.reply ?? someWords, options.afterEvents)
 
 /**
  * Never answers: no headers, no events, for ever. A timeout, a deadline or an interrupt ends the call.
@@ -1169,4 +1170,4 @@ export const endWithoutStop = (options: StreamFaultOptions = {}): StreamFault =>
  * @category stream faults
  * @since 0.1.0
  */
-export const hang = (): Hang => makeStep({ _tag: "Hang" })
+export const hang = (): Hang => makeStep("hang", { _tag: "Hang" })

@@ -42,7 +42,7 @@ import type * as Effect from "effect/Effect"
 import * as OptionCheck from "./internal/script/OptionCheck.ts"
 import * as ScriptedMessage from "./internal/script/ScriptedMessage.ts"
 import type * as Step from "./internal/script/Step.ts"
-import { makeStep } from "./internal/script/Step.ts"
+import { excerpt, makeStep } from "./internal/script/Step.ts"
 
 /**
  * A step of a script that answers. What it answers is known before the call, so a stream fault can break it off.
@@ -122,8 +122,8 @@ export const message = (textOrMessage: string | Message, overrides: Overrides = 
     overrides
   )
 
-const stated = (make: (call: Step.StepCall) => Message): Reply =>
-  makeStep({ _tag: "Answer", content: { _tag: "Message", message: make } })
+const stated = (label: string, make: (call: Step.StepCall) => Message): Reply =>
+  makeStep(label, { _tag: "Answer", content: { _tag: "Message", message: make } })
 
 /**
  * Answers with a text.
@@ -162,8 +162,9 @@ const stated = (make: (call: Step.StepCall) => Message): Reply =>
  * @since 0.1.0
  */
 export const text = (text: string, overrides: Overrides = {}): Reply =>
-  stated((call) =>
-    ScriptedMessage.override(ScriptedMessage.textMessage(text, ScriptedMessage.identityOf(call)), overrides)
+  stated(
+    `text ${excerpt(text)}`,
+    (call) => ScriptedMessage.override(ScriptedMessage.textMessage(text, ScriptedMessage.identityOf(call)), overrides)
   )
 
 /**
@@ -196,8 +197,10 @@ export const text = (text: string, overrides: Overrides = {}): Reply =>
  * @since 0.1.0
  */
 export const tool = (name: string, input: unknown, overrides: Overrides = {}): Reply =>
-  stated((call) =>
-    ScriptedMessage.override(ScriptedMessage.toolMessage(name, input, ScriptedMessage.identityOf(call)), overrides)
+  stated(
+    `tool ${name}`,
+    (call) =>
+      ScriptedMessage.override(ScriptedMessage.toolMessage(name, input, ScriptedMessage.identityOf(call)), overrides)
   )
 
 /**
@@ -226,7 +229,7 @@ export const tool = (name: string, input: unknown, overrides: Overrides = {}): R
  * @category replies
  * @since 0.1.0
  */
-export const of = (message: Message): Reply => stated(() => message)
+export const of = (message: Message): Reply => stated(`message, ${message.stop_reason}`, () => message)
 
 /**
  * Answers with exactly these events, pings and pauses included.
@@ -255,8 +258,10 @@ export const of = (message: Message): Reply => stated(() => message)
  * @category replies
  * @since 0.1.0
  */
-export const events = (events: Iterable<MessageEvent | Pause>): Reply =>
-  makeStep({ _tag: "Answer", content: { _tag: "Events", frames: Array.from(events) } })
+export const events = (events: Iterable<MessageEvent | Pause>): Reply => {
+  const frames = Array.from(events)
+  return makeStep("events", { _tag: "Answer", content: { _tag: "Events", frames } })
+}
 
 /**
  * A time in which the stream of {@link events} sends nothing. An infinite one stalls it.
@@ -312,4 +317,4 @@ export const pause = (duration: Duration.Input): Pause => ({
  * @since 0.1.0
  */
 export const effect = (answer: (call: Call) => Effect.Effect<Message, ClaudeError>): ComputedReply =>
-  makeStep({ _tag: "Computed", answer })
+  makeStep("effect", { _tag: "Computed", answer })

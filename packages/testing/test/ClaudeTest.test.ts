@@ -1,4 +1,5 @@
 import type { ClaudeError } from "@effect-claude/client/ClaudeError"
+import { OverloadedError } from "@effect-claude/client/ClaudeError"
 import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
 import type { MessageRequest } from "@effect-claude/client/ClaudeService"
 import { ClaudeService, HeadersTimeout } from "@effect-claude/client/ClaudeService"
@@ -19,6 +20,7 @@ import * as TestClock from "effect/testing/TestClock"
 import * as ClaudeTest from "../src/ClaudeTest.ts"
 import * as Fault from "../src/Fault.ts"
 import * as Reply from "../src/Reply.ts"
+import * as VirtualTime from "../src/VirtualTime.ts"
 
 const request: MessageRequest = {
   model: "claude-opus-5-5",
@@ -103,15 +105,26 @@ describe("ClaudeTest.script", () => {
         yield* claude.createMessage(request, options)
         yield* TestClock.adjust("1 second")
         const failed = yield* Effect.flip(Stream.runDrain(claude.streamMessage(request)))
-        yield* count
+        yield* VirtualTime.run(count)
         assert.deepStrictEqual(yield* calls, [
-          { method: "createMessage", request, options, attempt: 1, at: 1000, outcome: { _tag: "Succeeded" } },
+          {
+            method: "createMessage",
+            request,
+            options,
+            attempt: 1,
+            at: 1000,
+            endedAt: 1000,
+            step: "text \"hi\"",
+            outcome: { _tag: "Succeeded" }
+          },
           {
             method: "streamMessage",
             request,
             options: undefined,
             attempt: 1,
             at: 2000,
+            endedAt: 2000,
+            step: "cut after 3 events",
             outcome: { _tag: "Failed", error: failed }
           },
           {
@@ -120,10 +133,52 @@ describe("ClaudeTest.script", () => {
             options: undefined,
             attempt: 1,
             at: 2000,
+            endedAt: 3000,
+            step: `text "hi", delayed by 1s`,
             outcome: { _tag: "Succeeded" }
           }
         ])
-      }).pipe(Effect.provide(ClaudeTest.script([Reply.text("hi"), Fault.cutStream(), Reply.text("hi")]))))
+      }).pipe(Effect.provide(ClaudeTest.script([
+        Reply.text("hi"),
+        Fault.cutStream(),
+        ClaudeTest.delayed(Reply.text("hi"), "1 second")
+      ]))))
+
+    it.effect("names the steps in a few words", () =>
+      Effect.gen(function*() {
+        const claude = yield* ClaudeService
+        yield* Effect.exit(claude.createMessage(request)).pipe(
+          Effect.timeoutOption("1 minute"),
+          Effect.repeat({ times: 10 })
+        )
+        assert.deepStrictEqual((yield* calls).map(({ step }) => step), [
+          "RateLimitError",
+          "OverloadedError",
+          "hang",
+          "cut after 5 events",
+          "stall after 3 events",
+          "end after 3 events",
+          "BillingError, delayed by 2s after 3 events",
+          `text "A text that is longer t…"`,
+          "tool search",
+          "message, end_turn",
+          undefined
+        ])
+      }).pipe(
+        Effect.provide(ClaudeTest.script([
+          Fault.rateLimit(),
+          Fault.of(new OverloadedError({ message: "Overloaded" })),
+          Fault.hang(),
+          Fault.cutStream({ afterEvents: 5 }),
+          Fault.stallStream(),
+          Fault.endWithoutStop(),
+          Fault.midStream(Fault.billing().pipe(ClaudeTest.delayed("2 seconds"))),
+          Reply.text("A text that is longer than a line of a test should be"),
+          Reply.tool("search", {}),
+          Reply.of(Reply.message("hi"))
+        ])),
+        VirtualTime.run
+      ))
 
     it.effect("is a copy: a later call does not change it", () =>
       Effect.gen(function*() {

@@ -1,22 +1,25 @@
 import * as Effect from "effect/Effect"
 import type { Break, Connection, ResponseHeaders } from "./Connection.ts"
 import type { RequestEntry } from "./RequestLog.ts"
+import type { ServerClock } from "./ServerClock.ts"
 
 /** A connection and the record of what is sent on it. */
 export class Exchange {
   readonly connection: Connection
   readonly entry: RequestEntry
+  readonly #clock: ServerClock
 
-  constructor(connection: Connection, entry: RequestEntry) {
+  constructor(connection: Connection, entry: RequestEntry, clock: ServerClock) {
     this.connection = connection
     this.entry = entry
+    this.#clock = clock
   }
 
   /** Sets status and headers; they leave with the first bytes of the body, or with `flushHead`. */
   head(status: number, headers: ResponseHeaders): Effect.Effect<void> {
     return Effect.sync(() => {
       this.entry.status = status
-      this.connection.head(status, headers)
+      this.connection.head(status, { date: new Date(this.#clock.now()).toUTCString(), ...headers })
     })
   }
 

@@ -33,7 +33,7 @@ export class FakeApi {
   /** Answers one request. The transport runs this, and interrupts it when the exchange is over. */
   answer(connection: Connection): Effect.Effect<void> {
     const entry = makeEntry(connection, this.#clock.now())
-    const exchange = new Exchange(connection, entry)
+    const exchange = new Exchange(connection, entry, this.#clock)
     connection.onEnd((ending) => this.log.end(entry, ending, this.#clock.now()))
     const batchRequest = batchRoute(entry.method, entry.path)
     const received = connection.readBody(batchRequest === undefined ? maxBodyBytes : maxBatchBytes)

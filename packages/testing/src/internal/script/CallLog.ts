@@ -15,6 +15,8 @@ interface Common {
   readonly options: CallOptions | undefined
   readonly attempt: number
   readonly at: number
+  readonly endedAt: number | undefined
+  readonly step: string | undefined
   readonly outcome: CallOutcome
 }
 
@@ -31,7 +33,7 @@ export interface CountTokensCall extends Common {
 export type RecordedCall = MessageCall | CountTokensCall
 
 /** What a call is when it arrives. */
-export type Arrival = Omit<MessageCall, "outcome"> | Omit<CountTokensCall, "outcome">
+export type Arrival = Omit<MessageCall, "endedAt" | "outcome"> | Omit<CountTokensCall, "endedAt" | "outcome">
 
 const interrupted: CallOutcome = { _tag: "Interrupted" }
 
@@ -56,12 +58,12 @@ export class CallLog {
 
   /** Notes a call and returns its number, which counts from 1. */
   open(call: Arrival): number {
-    return this.#calls.push({ ...call, outcome: { _tag: "Pending" } })
+    return this.#calls.push({ ...call, endedAt: undefined, outcome: { _tag: "Pending" } })
   }
 
   /** Notes how a call ended; the first word on it stands. */
-  close(number: number, exit: Exit.Exit<unknown, ClaudeError>): void {
+  close(number: number, exit: Exit.Exit<unknown, ClaudeError>, endedAt: number): void {
     const call = this.#calls[number - 1]
-    if (call?.outcome._tag === "Pending") this.#calls[number - 1] = { ...call, outcome: outcomeOf(exit) }
+    if (call?.outcome._tag === "Pending") this.#calls[number - 1] = { ...call, endedAt, outcome: outcomeOf(exit) }
   }
 }

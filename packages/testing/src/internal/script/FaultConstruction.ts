@@ -80,7 +80,7 @@ export const failureOf = <Tag extends ClaudeErrorTag>(
     return isPolicyError(stated) ? stated : make(call, { requestId: call.requestId, partial })
   }
 
-  return makeStep({ _tag: "Failure", error, midStream })
+  return makeStep(tag, { _tag: "Failure", error, midStream })
 }
 
 const orRefuse = <A>(owner: string, make: () => A): A => {
@@ -96,6 +96,7 @@ const firstContent = 3
 
 export const brokenBy = (
   owner: string,
+  name: string,
   by: Broken["by"],
   reply: Step<Answer>,
   afterEvents: number = firstContent
@@ -103,6 +104,7 @@ export const brokenBy = (
   const { content } = reply.behavior
   const total = eventCount(content, notCalledYet)
   return makeStep(
+    `${name} after ${afterEvents} events`,
     { _tag: "Broken", content, by, afterEvents: OptionCheck.afterEvents(owner, afterEvents, total) },
     reply.delay
   )

@@ -13,7 +13,7 @@ import * as Stream from "effect/Stream"
 import type { CountTokensCall, MessageCall, RecordedCall } from "./CallLog.ts"
 import { CallLog } from "./CallLog.ts"
 import type { Broken, Frame, Step, StepCall } from "./Step.ts"
-import { makeStep } from "./Step.ts"
+import { describeStep, makeStep } from "./Step.ts"
 import type { Transmission } from "./Transmission.ts"
 import { durationOf, render, transmit } from "./Transmission.ts"
 import * as WireFailure from "./WireFailure.ts"
@@ -60,7 +60,7 @@ const answerBroken = (turn: Turn, broken: Broken): Effect.Effect<never, ClaudeEr
       return Effect.andThen(arrived, Effect.never)
     default: {
       const { delay, failure } = broken.by
-      const step = makeStep(broken, Duration.sum(turn.step.delay, delay))
+      const step = makeStep(turn.step.label, broken, Duration.sum(turn.step.delay, delay))
       return Effect.andThen(awaitBody({ ...turn, step }, frames), Effect.fail(failure.error(turn.call)))
     }
   }
@@ -148,7 +148,10 @@ const checked = (request: object, endpoint: "messages" | "count_tokens", streami
   return error === undefined ? Effect.void : Effect.fail(error)
 }
 
-type Request = Omit<MessageCall, "attempt" | "at" | "outcome"> | Omit<CountTokensCall, "attempt" | "at" | "outcome">
+/** What the script notes of a call beside what was asked. */
+type Unasked = "attempt" | "at" | "endedAt" | "step" | "outcome"
+
+type Request = Omit<MessageCall, Unasked> | Omit<CountTokensCall, Unasked>
 
 export interface ScriptedService {
   readonly service: ClaudeServiceShape
@@ -165,11 +168,12 @@ export const makeScriptedService = ({ after, steps }: Script): ScriptedService =
     Effect.gen(function*() {
       const attempt = yield* CurrentAttempt
       const at = yield* Clock.currentTimeMillis
-      const number = log.open({ ...arrival, attempt, at })
+      const step = steps[log.size] ?? after
+      const number = log.open({ ...arrival, attempt, at, step: step === undefined ? undefined : describeStep(step) })
       const { options, request } = arrival
       return {
         call: { number, attempt, model: request.model, requestId: `req_test_${number}`, request, options },
-        step: steps[number - 1] ?? after
+        step
       }
     })
 
@@ -181,7 +185,7 @@ export const makeScriptedService = ({ after, steps }: Script): ScriptedService =
       : Effect.succeed({ call, step })
 
   const close = ({ call }: Admitted, exit: Exit.Exit<unknown, ClaudeError>) =>
-    Effect.sync(() => log.close(call.number, exit))
+    Effect.map(Clock.currentTimeMillis, (now) => log.close(call.number, exit, now))
 
   const answered = (request: Request, endpoint: "messages" | "count_tokens"): Effect.Effect<Message, ClaudeError> =>
     Effect.gen(function*() {

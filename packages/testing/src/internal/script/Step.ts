@@ -60,11 +60,29 @@ export interface Hang {
 
 export type Behavior = Answer | Computed | Failure | Broken | Hang
 
-/** One entry of a script. `delay` passes before anything of the answer arrives. */
+/** One entry of a script. `label` names it in a few words; `delay` passes before anything of the answer arrives. */
 export interface Step<out B extends Behavior = Behavior> extends Pipeable.Pipeable {
+  readonly label: string
   readonly behavior: B
   readonly delay: Duration.Duration
 }
 
-export const makeStep = <B extends Behavior>(behavior: B, delay: Duration.Duration = Duration.zero): Step<B> =>
-  Object.assign(new Pipeable.Class(), { behavior, delay })
+export const makeStep = <B extends Behavior>(
+  label: string,
+  behavior: B,
+  delay: Duration.Duration = Duration.zero
+): Step<B> => Object.assign(new Pipeable.Class(), { label, behavior, delay })
+
+/** What a step does, in a few words. */
+export const describeStep = ({ delay, label }: Step): string =>
+  Duration.isZero(delay) ? label : `${label}, delayed by ${Duration.format(delay)}`
+
+const shownCharacters = 24
+
+/** The beginning of a text that a test wrote, as it would write it. */
+export const excerpt = (text: string): string => {
+  const characters = Array.from(text)
+  return JSON.stringify(
+    characters.length <= shownCharacters ? text : `${characters.slice(0, shownCharacters - 1).join("")}…`
+  )
+}
