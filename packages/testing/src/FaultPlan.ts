@@ -9,7 +9,7 @@ import type * as JsonSchema from "effect/JsonSchema"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { BatchPlan } from "./internal/fake/batch/BatchSchema.ts"
-import { decodePlan } from "./internal/fake/PlanDecoding.ts"
+import { decodeJson as parseJson, decodePlan } from "./internal/fake/PlanDecoding.ts"
 import { planJsonSchema } from "./internal/fake/PlanJsonSchema.ts"
 import { Plan } from "./internal/fake/PlanSchema.ts"
 import type { RateLimitPlan } from "./internal/fake/RateLimitSchema.ts"
@@ -292,9 +292,3 @@ export const decodeJson = (text: string): Effect.Effect<FaultPlan, FaultPlanErro
   Effect.fromResult(Result.flatMap(parseJson(text), decodePlan)).pipe(
     Effect.mapError((message) => new FaultPlanError({ message }))
   )
-
-const parseJson = (text: string): Result.Result<unknown, string> =>
-  Result.try({
-    try: (): unknown => JSON.parse(text),
-    catch: (cause) => `Not JSON: ${cause instanceof Error ? cause.message : "it cannot be parsed"}`
-  })

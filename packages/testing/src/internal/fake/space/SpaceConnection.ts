@@ -12,7 +12,8 @@ export class SpaceConnection implements Connection {
   constructor(connection: Connection, prefix: string) {
     this.#connection = connection
     this.method = connection.method
-    this.target = connection.target.slice(prefix.length)
+    const rest = connection.target.slice(prefix.length)
+    this.target = rest.startsWith("/") ? rest : `/${rest}`
     this.headers = connection.headers
     this.origin = connection.origin + prefix
     this.breakPause = connection.breakPause

@@ -3,31 +3,44 @@ import { errorBody } from "../ApiErrors.ts"
 import type { Connection } from "../Connection.ts"
 import { FakeApi } from "../FakeApi.ts"
 import type { Plan } from "../PlanSchema.ts"
+import type { RecordedRequest } from "../RequestLog.ts"
 import type { ServerClock } from "../ServerClock.ts"
 import { Space, spacesPath } from "./Space.ts"
 
 type FaultPlan = typeof Plan.Type
+
+export interface SpacesOptions {
+  readonly clock: ServerClock
+  /** Is called for each request that is over, with the id of its space if that is not the shared one. */
+  readonly onEnded?: ((request: RecordedRequest, space: string | undefined) => void) | undefined
+}
 
 const idForm = /^[A-Za-z0-9._-]{1,100}$/
 
 /** What a server answers with: the space that all share, and those that began and have not ended. */
 export class Spaces {
   readonly shared: FakeApi
-  readonly #clock: ServerClock
+  readonly #options: SpacesOptions
   readonly #spaces = new Map<string, Space>()
   #begun = 0
 
-  constructor(options: { readonly plan: FaultPlan; readonly clock: ServerClock }) {
-    this.#clock = options.clock
-    this.shared = new FakeApi(options)
+  constructor(plan: FaultPlan, options: SpacesOptions) {
+    this.#options = options
+    this.shared = new FakeApi({
+      plan,
+      clock: options.clock,
+      onEnded: (request) => options.onEnded?.(request, undefined)
+    })
   }
 
-  /** Begins a space with this id, or with one of its own; says why the id cannot be had otherwise. */
+  /** Begins a space with this id, or with the next number; says what is wrong with the id otherwise. */
   begin(plan: FaultPlan, id: string | undefined): Space | IdProblem {
     if (id !== undefined && !idForm.test(id)) return "wrong"
     if (id !== undefined && this.#spaces.has(id)) return "taken"
-    const space = new Space(id ?? this.#freeId(), new FakeApi({ plan, clock: this.#clock }))
-    this.#spaces.set(space.id, space)
+    const { clock, onEnded } = this.#options
+    const own = id ?? this.#freeId()
+    const space = new Space(own, new FakeApi({ plan, clock, onEnded: (request) => onEnded?.(request, own) }))
+    this.#spaces.set(own, space)
     return space
   }
 
