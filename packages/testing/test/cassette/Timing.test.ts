@@ -2,6 +2,7 @@ import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
 import { ClaudeService } from "@effect-claude/client/ClaudeService"
 import * as Cassette from "@effect-claude/testing/Cassette"
 import { CassetteMismatchError } from "@effect-claude/testing/CassetteError"
+import * as CassetteFile from "@effect-claude/testing/CassetteFile"
 import * as FakeClaudeApi from "@effect-claude/testing/FakeClaudeApi"
 import * as FaultStep from "@effect-claude/testing/FaultStep"
 import * as VirtualTime from "@effect-claude/testing/VirtualTime"
@@ -127,6 +128,31 @@ describe("time", () => {
         assert.deepStrictEqual(recorded, [[10, "headers"], [30, "one"], [60, "TypeError: terminated"]])
         assert.deepStrictEqual(yield* replay({ file, timing: "recorded" }), recorded)
       })
+    ))
+})
+
+describe("a clock that is set back", () => {
+  it.effect("makes no file that cannot be read", () =>
+    withFile((file) =>
+      Effect.gen(function*() {
+        yield* TestClock.setTime(1_000_000)
+        const cassette = yield* Cassette.record({
+          file: `${file}.other`,
+          fetch: async () => new Response(new Blob(["one"]).stream())
+        })
+        const response = yield* Effect.promise(() => post(cassette.fetch, {}))
+        yield* TestClock.setTime(500_000)
+        yield* Effect.promise(() => response.text())
+        yield* TestClock.setTime(400_000)
+        const { exchanges } = yield* CassetteFile.decodeJson(CassetteFile.encodeJson({
+          format: "effect-claude-cassette",
+          version: 1,
+          prompts: "redact",
+          digest: "sha256",
+          exchanges: yield* cassette.exchanges
+        }))
+        assert.strictEqual(exchanges.length, 1)
+      }).pipe(Effect.orDie)
     ))
 })
 

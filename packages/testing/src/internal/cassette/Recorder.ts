@@ -28,17 +28,22 @@ export class Recorder {
     try {
       const response = await this.#fetch(input, init)
       const { body, headers, status, statusText } = response
-      const after = this.now - at
+      const after = this.#since(at)
       const recorded: RecordedBody | null = body === null ? null : { chunks: [], end: { kind: "open" } }
       exchange.outcome = { kind: "response", after, status, statusText, headers, body: recorded }
       return body === null || recorded === null ? response : this.#passing(response, body, recorded, request.signal)
     } catch (thrown) {
-      const after = this.now - at
+      const after = this.#since(at)
       exchange.outcome = isGivenUp(request)
         ? { kind: "abandoned", after }
         : { kind: "failed", after, thrown }
       throw thrown
     }
+  }
+
+  // A clock that is set back while it records must not make a file that nobody can read.
+  #since(time: number): number {
+    return Math.max(0, Math.round(this.now - time))
   }
 
   /** The response with a body that is read, as far as it is, through the recorder. */
@@ -50,7 +55,8 @@ export class Recorder {
   ): Response {
     const reader = body.getReader()
     const from = this.now
-    const elapsed = (): number => this.now - from
+    let latest = 0
+    const elapsed = (): number => latest = Math.max(latest, this.#since(from))
     const stream = new ReadableStream({
       type: "bytes",
       pull: async (controller) => {

@@ -82,7 +82,7 @@ export class Redaction {
     return {
       at: new Date(at).toISOString(),
       request: this.request(request),
-      outcome: this.#outcome(outcome, request, now - at)
+      outcome: this.#outcome(outcome, request, Math.max(0, Math.round(now - at)))
     }
   }
 
@@ -215,6 +215,6 @@ const address = /\b\d{1,3}(\.\d{1,3}){3}(:\d+)?\b|\[?[0-9a-f]{0,4}(:[0-9a-f]{0,4
 
 /** Where the API was reached is nobody's business but the recorder's. */
 const withoutHost = (text: string, url: URL): string => {
-  const named = text.replaceAll(url.host, "<host>").replaceAll(url.hostname, "<host>")
-  return named.replace(address, "<host>")
+  const names = [url.host, url.hostname].filter((name) => name !== "")
+  return names.reduce((clean, name) => clean.replaceAll(name, "<host>"), text).replace(address, "<host>")
 }
