@@ -6,6 +6,7 @@ import { benchBundle } from "./bundle.ts"
 import { calls } from "./calls.ts"
 import { chaos } from "./chaos.ts"
 import { compare, type Contestant, lines } from "./compare.ts"
+import { benchFakeApi } from "./fakeApi.ts"
 import { benchKeys } from "./keys.ts"
 import { benchMemory } from "./memory.ts"
 import { pipeline } from "./pipeline.ts"
@@ -38,7 +39,8 @@ const all = {
   allocation: benchAllocation,
   memory: benchMemory,
   keys: benchKeys,
-  bundle: benchBundle
+  bundle: benchBundle,
+  fakeApi: benchFakeApi
 }
 
 const wanted = process.argv.slice(2).filter((name) => name !== "--")

@@ -1,4 +1,7 @@
 export * as Chaos from "./Chaos.ts"
+export * as Cassette from "./Cassette.ts"
+export * as CassetteError from "./CassetteError.ts"
+export * as CassetteFile from "./CassetteFile.ts"
 export * as ClaudeTest from "./ClaudeTest.ts"
 export * as FakeClaudeApi from "./FakeClaudeApi.ts"
 export * as Fault from "./Fault.ts"

@@ -44,7 +44,7 @@ const program = Effect.gen(function*() {
     if (command.tell === "start") {
       yield* api.clearRequests
       yield* api.setPlan(command.plan)
-      startedAt = performance.now()
+      startedAt = Date.now()
       reply({ told: "started" })
     } else {
       reply({ told: "report", seconds: countBySecond(yield* api.requests, startedAt) })

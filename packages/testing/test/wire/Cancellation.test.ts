@@ -38,7 +38,7 @@ interface Leaving {
 
 const silent = { after: FaultStep.slowFirstByte("1 minute") } as const
 
-const now = Effect.sync(() => performance.now())
+const now = Effect.sync(() => Date.now())
 
 const interrupted = (operation: Operation): Leaving => ({
   plan: silent,

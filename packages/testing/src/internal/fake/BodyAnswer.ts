@@ -1,16 +1,14 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { BodyWriter } from "./BodyWriter.ts"
-import type { Exchange, ResponseHeaders } from "./Exchange.ts"
+import { BodyWriter, type Pieces } from "./BodyWriter.ts"
+import type { ResponseHeaders } from "./Connection.ts"
+import type { Exchange } from "./Exchange.ts"
 
 export interface Interruption {
   readonly how: "stall" | "reset" | "close" | "end"
   readonly afterBytes?: number | undefined
   readonly pause?: Duration.Duration | undefined
 }
-
-/** The time a client gets to read what was sent before the connection breaks, since a reset may discard it. */
-const defaultPause = Duration.millis(20)
 
 /** Ends an answer short of its end. */
 export const interruptAnswer = (exchange: Exchange, interruption: Interruption): Effect.Effect<void> => {
@@ -20,21 +18,26 @@ export const interruptAnswer = (exchange: Exchange, interruption: Interruption):
     case "stall":
       return Effect.never
     case "reset":
-      return Effect.delay(exchange.reset, interruption.pause ?? defaultPause)
     case "close":
-      return Effect.delay(exchange.close, interruption.pause ?? defaultPause)
+      return afterPause(exchange.break(interruption.how), interruption.pause ?? exchange.connection.breakPause)
   }
 }
 
+// A sleep of no time would still be a turn of the event loop.
+const afterPause = <A>(effect: Effect.Effect<A>, pause: Duration.Duration): Effect.Effect<A> =>
+  Duration.isZero(pause) ? effect : Effect.delay(effect, pause)
+
 /** Sends a body that is known whole, or as much of it as the interruption lets through. */
-export const sendBody = (exchange: Exchange, answer: {
-  readonly status: number
-  readonly headers: ResponseHeaders
-  readonly body: Uint8Array
-  readonly bodyDelay?: Duration.Duration | undefined
-  readonly chunkBytes?: number | undefined
-  readonly interrupt?: Interruption | undefined
-}): Effect.Effect<void> =>
+export const sendBody = (
+  exchange: Exchange,
+  answer: Pieces & {
+    readonly status: number
+    readonly headers: ResponseHeaders
+    readonly body: Uint8Array
+    readonly bodyDelay?: Duration.Duration | undefined
+    readonly interrupt?: Interruption | undefined
+  }
+): Effect.Effect<void> =>
   Effect.gen(function*() {
     const { body, interrupt } = answer
     const sent = interrupt === undefined ? body : body.subarray(0, sentBytes(body.length, interrupt))
@@ -48,7 +51,7 @@ export const sendBody = (exchange: Exchange, answer: {
       return yield* exchange.end(body)
     }
     yield* exchange.flushHead
-    const writer = new BodyWriter(exchange, answer.chunkBytes)
+    const writer = new BodyWriter(exchange, answer)
     yield* writer.write(sent)
     yield* writer.flush
     yield* interrupt === undefined ? exchange.end() : interruptAnswer(exchange, interrupt)

@@ -1,7 +1,9 @@
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
+import { Changes } from "./Changes.ts"
+import type { Ending, RequestHeaders } from "./Connection.ts"
 
 /** How a request ended, or that it has not. */
-export type Outcome = "pending" | "answered" | "clientClosed" | "cut"
+export type Outcome = "pending" | Ending
 
 export interface RecordedRequest {
   readonly number: number
@@ -23,8 +25,9 @@ export type RequestEntry = Mutable<RecordedRequest>
 /** The requests a server got, in the order in which they were complete, and a way to wait for more. */
 export class RequestLog {
   #entries: Array<RequestEntry> = []
+  readonly #pending = new Set<RequestEntry>()
   #recorded = 0
-  readonly #waiting = new Set<() => void>()
+  readonly #changes = new Changes()
 
   /** Numbers a request and keeps it. A request that is in the log stays as it is. */
   add(entry: RequestEntry): void {
@@ -32,23 +35,30 @@ export class RequestLog {
     entry.number = ++this.#recorded
     entry.requestId = `req_fake${String(entry.number).padStart(20, "0")}`
     this.#entries.push(entry)
-    this.changed()
+    if (entry.outcome === "pending") this.#pending.add(entry)
+    this.#changes.announce()
+  }
+
+  /** Notes how a request ended, and that it came at all if it never arrived whole. */
+  end(entry: RequestEntry, ending: Ending, at: number): void {
+    entry.outcome = ending
+    entry.endedAt = at
+    this.#pending.delete(entry)
+    this.add(entry)
+    this.#changes.announce()
   }
 
   clear(): void {
     this.#entries = []
-    this.changed()
+    this.#pending.clear()
+    this.#changes.announce()
   }
 
   /** Removes the requests that are over, and returns them. */
   takeEnded(): ReadonlyArray<RecordedRequest> {
     const ended = this.#entries.filter(({ outcome }) => outcome !== "pending")
-    this.#entries = this.#entries.filter(({ outcome }) => outcome === "pending")
+    this.#entries = [...this.#pending]
     return ended
-  }
-
-  changed(): void {
-    for (const check of this.#waiting) check()
   }
 
   get count(): number {
@@ -56,34 +66,23 @@ export class RequestLog {
   }
 
   get endedCount(): number {
-    return this.#entries.reduce((count, { outcome }) => outcome === "pending" ? count : count + 1, 0)
+    return this.#entries.length - this.#pending.size
   }
 
   snapshot(): ReadonlyArray<RecordedRequest> {
     return this.#entries.map((entry) => ({ ...entry }))
   }
 
-  /** Completes as soon as the condition holds; it is looked at again on every `changed`. */
+  /** Completes as soon as the condition holds; it is looked at again whenever a request arrives or ends. */
   awaitUntil(condition: () => boolean): Effect.Effect<void> {
-    return Effect.callback<void>((resume) => {
-      if (condition()) return resume(Effect.void)
-      const check = () => {
-        if (!condition()) return
-        this.#waiting.delete(check)
-        resume(Effect.void)
-      }
-      this.#waiting.add(check)
-      return Effect.sync(() => {
-        this.#waiting.delete(check)
-      })
-    })
+    return this.#changes.awaitUntil(condition)
   }
 }
 
 const secretHeaders = new Set(["x-api-key", "authorization", "proxy-authorization", "cookie"])
 
 /** Header values as text, those that carry a secret replaced. */
-export const recordedHeaders = (headers: NodeJS.Dict<string | Array<string>>): Record<string, string> =>
+export const recordedHeaders = (headers: RequestHeaders): Record<string, string> =>
   Object.fromEntries(
     Object.entries(headers).flatMap(([name, value]) =>
       value === undefined ? [] : [[name, secretHeaders.has(name) ? "<redacted>" : String(value)]]

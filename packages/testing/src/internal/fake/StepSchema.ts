@@ -9,12 +9,13 @@ import { eventCount } from "./StreamEvents.ts"
 const status = (minimum: number) =>
   Schema.Finite.check(
     Schema.makeFilter((n) => Number.isInteger(n) && n >= minimum && n <= 599, {
-      expected: `an HTTP status from ${minimum} to 599`
+      expected: `an HTTP status from ${minimum} to 599`,
+      toJsonSchema: () => ({ type: "integer", minimum, maximum: 599 })
     })
   )
 
 const HeaderValue = Schema.String.check(
-  Schema.isPattern(/^[\t\x20-\x7e\x80-\xff]*$/, { expected: "a header value on one line" })
+  Schema.isPattern(/^[\t\x20-\x7e\x80-\xff]*$/u, { expected: "a header value on one line" })
 )
 
 const Headers = Schema.Record(Schema.String, Schema.NullOr(HeaderValue)).check(
@@ -53,8 +54,9 @@ const ErrorInterruption = Schema.Struct({
   error: Schema.optional(ApiError),
   data: Schema.optional(Schema.String)
 }).check(
-  Schema.makeFilter(({ data, error }) =>
-    data === undefined || error === undefined || "Expected error or data, not both"
+  Schema.makeFilter(
+    ({ data, error }) => data === undefined || error === undefined || "Expected error or data, not both",
+    { toJsonSchema: () => ({ not: { required: ["data", "error"] } }) }
   )
 )
 
@@ -69,10 +71,16 @@ const Insert = Schema.Union([
   Schema.Struct({ kind: Schema.Literal("comment"), text: Schema.optional(Schema.String), ...repeated }),
   Schema.Struct({ kind: Schema.Literal("event"), event: Schema.NonEmptyString, data: Schema.Json, ...repeated })
 ]).check(
-  Schema.makeFilter(({ count, interval }) =>
-    count !== "forever" || (interval !== undefined && Duration.isGreaterThan(interval, Duration.zero))
-      ? undefined
-      : { path: ["interval"], issue: "Expected an interval above zero with count \"forever\"" }
+  Schema.makeFilter(
+    ({ count, interval }) =>
+      count !== "forever" || (interval !== undefined && Duration.isGreaterThan(interval, Duration.zero))
+        ? undefined
+        : { path: ["interval"], issue: "Expected an interval above zero with count \"forever\"" },
+    {
+      toJsonSchema: () => ({
+        anyOf: [{ properties: { count: { not: { const: "forever" } } } }, { required: ["interval"] }]
+      })
+    }
   )
 )
 
@@ -80,6 +88,19 @@ const common = {
   times: Schema.optional(Positive),
   delay: Schema.optional(Time)
 }
+
+const pieces = {
+  chunkBytes: Schema.optional(Positive),
+  chunkDelay: Schema.optional(Time)
+}
+
+const delayedPieces = ({ chunkBytes, chunkDelay }: {
+  readonly chunkBytes?: number | undefined
+  readonly chunkDelay?: Duration.Duration | undefined
+}) =>
+  chunkDelay === undefined || chunkBytes !== undefined
+    ? undefined
+    : { path: ["chunkDelay"], issue: "Expected chunkBytes, the size of the pieces that it is between" }
 
 const Usage = Schema.Struct({
   input_tokens: Schema.optional(Count),
@@ -122,14 +143,18 @@ export const MessageStep = Schema.Struct({
   headers: Schema.optional(Headers),
   bodyDelay: Schema.optional(Time),
   eventDelay: Schema.optional(Time),
-  chunkBytes: Schema.optional(Positive),
+  ...pieces,
+  lineEnd: Schema.optional(Schema.Literals(["lf", "crlf", "cr"])),
+  byteOrderMark: Schema.optional(Schema.Boolean),
   insert: Schema.optional(Schema.Array(Insert)),
   interrupt: Schema.optional(
     Schema.Union([held("stall"), held("end"), broken("reset"), broken("close"), ErrorInterruption])
   )
 }).check(
-  Schema.makeFilter((step) =>
-    step.text === undefined || step.content === undefined || "Expected text or content, not both"
+  Schema.makeFilter(delayedPieces),
+  Schema.makeFilter(
+    (step) => step.text === undefined || step.content === undefined || "Expected text or content, not both",
+    { toJsonSchema: () => ({ not: { required: ["text", "content"] } }) }
   ),
   Schema.makeFilter((step) =>
     step.fallbackText === undefined || (step.stopReason ?? (step.stopDetails && "refusal")) === "refusal"
@@ -165,6 +190,7 @@ export const ErrorStep = Schema.Struct({
   status: status(400),
   error: ApiError,
   headers: Schema.optional(Headers),
+  retryAt: Schema.optional(Time),
   limit: Schema.optional(Schema.Literals(limitNames))
 })
 
@@ -176,13 +202,13 @@ export const ResponseStep = Schema.Struct({
   contentType: Schema.optional(HeaderValue),
   body: Schema.optional(Schema.Json),
   bodyDelay: Schema.optional(Time),
-  chunkBytes: Schema.optional(Positive),
+  ...pieces,
   interrupt: Schema.optional(Schema.Struct({
     how: Schema.Literals(["stall", "end", "reset", "close"]),
     afterBytes: Schema.optional(Count),
     pause: Schema.optional(Time)
   }))
-})
+}).check(Schema.makeFilter(delayedPieces))
 
 export const DisconnectStep = Schema.Struct({
   kind: Schema.Literal("disconnect"),
@@ -194,7 +220,8 @@ export const CapacityStep = Schema.Struct({
   kind: Schema.Literal("capacity"),
   ...common,
   limit: Count,
-  serviceTime: Time
+  serviceTime: Time,
+  retryAfter: Schema.optional(Time)
 })
 
 export const Step = Schema.Union([MessageStep, ErrorStep, ResponseStep, DisconnectStep, CapacityStep])

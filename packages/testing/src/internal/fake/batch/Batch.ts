@@ -67,7 +67,7 @@ export class Batch {
   }
 
   /** The batch as the API shows it. */
-  view(now: number, baseUrl: string): MessageBatch {
+  view(now: number, origin: string): MessageBatch {
     const ended = this.hasEnded(now)
     return {
       id: this.id,
@@ -81,7 +81,7 @@ export class Batch {
       ended_at: ended ? time(this.#endsAt) : null,
       cancel_initiated_at: this.#canceledAt === undefined ? null : time(this.#canceledAt),
       archived_at: ended && this.#isArchived ? time(this.#endsAt) : null,
-      results_url: this.hasResults(now) ? `${baseUrl}/v1/messages/batches/${this.id}/results` : null
+      results_url: this.hasResults(now) ? `${origin}/v1/messages/batches/${this.id}/results` : null
     }
   }
 
@@ -137,7 +137,7 @@ const messageOf = (rule: Extract<OutcomeRule, { readonly outcome: "succeeded" }>
   answerMessage(
     rule,
     { endpoint: "messages", model: item.model, stream: false, fields: {}, turns: [], betas: noBetas },
-    { number: 1, inputTokens: item.inputTokens }
+    { number: 1, inputTokens: item.inputTokens, tier: "standard" }
   )
 
 const greatestCommonDivisor = (one: number, other: number): number =>

@@ -1,7 +1,7 @@
 import type { MessageBatch } from "@anthropic-ai/sdk/resources/messages/batches"
 import * as Effect from "effect/Effect"
-import type { IncomingHttpHeaders } from "node:http"
 import { type ApiErrorAnswer, statusOf } from "../ApiErrors.ts"
+import type { RequestHeaders } from "../Connection.ts"
 import { checkRequest, isApiErrorAnswer, isRecord } from "../RequestCheck.ts"
 import { type AnswerContext, answerError, answerJson, answerStep, apiHeaders } from "../StepAnswer.ts"
 import { StepQueue } from "../StepQueue.ts"
@@ -43,7 +43,8 @@ export const batchRoute = (method: string, requestPath: string): BatchRoute | un
 }
 
 export interface BatchRequest extends BatchRoute {
-  readonly headers: IncomingHttpHeaders
+  readonly headers: RequestHeaders
+  readonly origin: string
   readonly query: URLSearchParams
   readonly bodyBytes: number
   readonly body: unknown
@@ -64,7 +65,8 @@ export class BatchRun {
   }
 
   nextStep(operation: Operation) {
-    return this.#steps.get(operation)?.next(undefined, 0) ?? { kind: "message" as const }
+    return this.#steps.get(operation)?.next({ model: undefined, elapsed: 0, content: () => "" })
+      ?? { kind: "message" as const }
   }
 
   nextResultsFault(): ResultsFault {
@@ -90,7 +92,7 @@ export class BatchApi {
   answer(request: BatchRequest, run: BatchRun, context: AnswerContext): Effect.Effect<void> {
     const step = run.nextStep(request.operation)
     if (step.kind !== "message") return answerStep(step, context)
-    const now = Date.now()
+    const now = context.clock.now()
     const done = this.#do(request, run, now)
     const answer = done instanceof Batch
       ? sendResults(context.exchange, {
@@ -107,22 +109,21 @@ export class BatchApi {
 
   /** What was asked for: an answer, or the batch of which the results are to be sent. */
   #do(request: BatchRequest, run: BatchRun, now: number): object | ApiErrorAnswer | Batch {
-    const { headers, operation } = request
-    if (!headers["x-api-key"] && !headers.authorization) {
+    const { headers, operation, origin } = request
+    if (!headers["x-api-key"] && !headers["authorization"]) {
       return refusal("authentication_error", "x-api-key header is required")
     }
-    const baseUrl = `http://${headers.host ?? ""}`
-    if (operation === "create") return this.#create(request, run, now, baseUrl)
-    if (operation === "list") return this.#list(request.query, now, baseUrl)
+    if (operation === "create") return this.#create(request, run, now, origin)
+    if (operation === "list") return this.#list(request.query, now, origin)
     const batch = this.#batches.get(request.id)
     if (batch === undefined) return refusal("not_found_error", `Batch ${request.id} not found`)
     switch (operation) {
       case "retrieve":
-        return batch.view(now, baseUrl)
+        return batch.view(now, origin)
       case "cancel":
         if (batch.hasEnded(now)) return invalid(`Batch ${batch.id} has ended and cannot be canceled`)
         batch.cancel(now)
-        return batch.view(now, baseUrl)
+        return batch.view(now, origin)
       case "delete":
         if (!batch.hasEnded(now)) return invalid(`Batch ${batch.id} has not ended and cannot be deleted`)
         this.#batches.delete(batch.id)
@@ -133,14 +134,14 @@ export class BatchApi {
     }
   }
 
-  #create(request: BatchRequest, run: BatchRun, now: number, baseUrl: string): MessageBatch | ApiErrorAnswer {
+  #create(request: BatchRequest, run: BatchRun, now: number, origin: string): MessageBatch | ApiErrorAnswer {
     if (request.bodyBytes > maxBatchBytes) return refusal("request_too_large", "Request exceeds the maximum size")
     const items = this.#items(request)
     if (isApiErrorAnswer(items)) return items
     const batch = new Batch(`msgbatch_fake${String(++this.#made).padStart(20, "0")}`, items, run.plan, now)
     for (const { customId, submission } of items) this.#submissions.set(customId, submission)
     this.#batches.set(batch.id, batch)
-    return batch.view(now, baseUrl)
+    return batch.view(now, origin)
   }
 
   #items({ body, headers }: BatchRequest): ReadonlyArray<BatchItem> | ApiErrorAnswer {
@@ -176,7 +177,7 @@ export class BatchApi {
     return items
   }
 
-  #list(query: URLSearchParams, now: number, baseUrl: string): object | ApiErrorAnswer {
+  #list(query: URLSearchParams, now: number, origin: string): object | ApiErrorAnswer {
     const limit = Number(query.get("limit") ?? 20)
     if (!Number.isInteger(limit) || limit < 1 || limit > 1000) return invalid("limit: Input should be from 1 to 1000")
     const newestFirst = [...this.#batches.values()].toReversed()
@@ -184,7 +185,7 @@ export class BatchApi {
     const before = place(query.get("before_id"))
     const from = before === -1 ? place(query.get("after_id")) + 1 : Math.max(0, before - limit)
     const to = before === -1 ? from + limit : before
-    const data = newestFirst.slice(from, to).map((batch) => batch.view(now, baseUrl))
+    const data = newestFirst.slice(from, to).map((batch) => batch.view(now, origin))
     return {
       data,
       has_more: before === -1 ? to < newestFirst.length : from > 0,

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import { interruptAnswer } from "../BodyAnswer.ts"
-import type { Exchange, ResponseHeaders } from "../Exchange.ts"
+import type { ResponseHeaders } from "../Connection.ts"
+import type { Exchange } from "../Exchange.ts"
 import type { BatchPlan } from "./BatchSchema.ts"
 
 /** What goes wrong with one download. */

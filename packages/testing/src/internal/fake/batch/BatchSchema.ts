@@ -1,5 +1,5 @@
 import * as Schema from "effect/Schema"
-import { Count, Positive, Time } from "../PlanValues.ts"
+import { Count, Positive, Share, Time } from "../PlanValues.ts"
 import { ApiError, DisconnectStep, ErrorStep, MessageStep, ResponseStep } from "../StepSchema.ts"
 
 export const batchOperations = ["create", "list", "retrieve", "cancel", "delete", "results"] as const
@@ -12,10 +12,8 @@ const isPattern = (text: string): boolean => {
   }
 }
 
-const Pattern = Schema.String.check(Schema.makeFilter(isPattern, { expected: "a regular expression" }))
-
-const Share = Schema.Finite.check(
-  Schema.makeFilter((n) => n > 0 && n <= 1, { expected: "a number above 0, at most 1" })
+const Pattern = Schema.String.check(
+  Schema.makeFilter(isPattern, { expected: "a regular expression", toJsonSchema: () => ({ format: "regex" }) })
 )
 
 const which = {
@@ -45,8 +43,10 @@ const ResultsFile = Schema.Struct({
   afterBytes: Schema.optional(Count),
   edits: Schema.optional(Schema.Array(Edit))
 }).check(
-  Schema.makeFilter(({ afterBytes, afterLines }) =>
-    afterBytes === undefined || afterLines === undefined || "Expected afterLines or afterBytes, not both"
+  Schema.makeFilter(
+    ({ afterBytes, afterLines }) =>
+      afterBytes === undefined || afterLines === undefined || "Expected afterLines or afterBytes, not both",
+    { toJsonSchema: () => ({ not: { required: ["afterLines", "afterBytes"] } }) }
   ),
   Schema.makeFilter(({ afterBytes, afterLines, how }) =>
     how !== undefined || (afterBytes === undefined && afterLines === undefined)

@@ -1,0 +1,47 @@
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+
+export type RequestHeaders = { readonly [name: string]: string | ReadonlyArray<string> | undefined }
+
+export type ResponseHeaders = { readonly [name: string]: string | number }
+
+/** The ways in which a server breaks a connection: a TCP reset, an orderly close, and bytes that are no HTTP before it. */
+export type Break = "reset" | "close" | "garbage"
+
+/** How an exchange is over: all of the answer left, the client closed the connection before, or the server broke it. */
+export type Ending = "answered" | "clientClosed" | "cut"
+
+/**
+ * One request and the way its answer goes, as a transport has it. It is below the level of an HTTP response: half an
+ * answer can be sent, and the connection broken. The transport interrupts the fiber that answers when the client goes.
+ */
+export interface Connection {
+  readonly method: string
+  /** Path and query. */
+  readonly target: string
+  /** Names in lower case. */
+  readonly headers: RequestHeaders
+  /** Where the client finds the server, such as `http://127.0.0.1:4000`. */
+  readonly origin: string
+  /** The time a client needs to read what was sent before the connection breaks. */
+  readonly breakPause: Duration.Duration
+
+  /** Reads the whole body, and keeps it unless it is above `limit`. */
+  readonly readBody: (limit: number) => Effect.Effect<{ readonly size: number; readonly bytes: Uint8Array }>
+
+  /** Sets status and headers; they leave with the first bytes of the body, or with `flushHead`. */
+  readonly head: (status: number, headers: ResponseHeaders) => void
+  readonly flushHead: () => void
+
+  /** Sends bytes and completes when there is room for more. */
+  readonly write: (bytes: Uint8Array) => Effect.Effect<void>
+  /** The same, and the client can read these bytes by themselves. */
+  readonly writePiece: (bytes: Uint8Array) => Effect.Effect<void>
+  /** Completes the answer. */
+  readonly end: (bytes?: Uint8Array) => Effect.Effect<void>
+
+  readonly break: (how: Break) => void
+
+  /** Calls the listener once, when the exchange is over. */
+  readonly onEnd: (listener: (ending: Ending) => void) => void
+}
