@@ -19,8 +19,8 @@ interface Server {
 }
 
 const message = async (child: ChildProcess): Promise<unknown> => {
-  const [received]: Array<unknown> = await once(child, "message")
-  return received
+  const received = await once(child, "message") as ReadonlyArray<unknown>
+  return received[0]
 }
 
 /** A server in a process of its own, so that it has a core to itself; the client is this process. */

@@ -11,7 +11,7 @@ import * as Schema from "effect/Schema"
 import type { BatchPlan } from "./internal/fake/batch/BatchSchema.ts"
 import { decodeJson as parseJson, decodePlan } from "./internal/fake/PlanDecoding.ts"
 import { planJsonSchema } from "./internal/fake/PlanJsonSchema.ts"
-import { Plan } from "./internal/fake/PlanSchema.ts"
+import { Plan, type RequestRulesPlan } from "./internal/fake/PlanSchema.ts"
 import type { RateLimitPlan } from "./internal/fake/RateLimitSchema.ts"
 
 /**
@@ -27,7 +27,13 @@ import type { RateLimitPlan } from "./internal/fake/RateLimitSchema.ts"
  *   model is down. Such a request leaves the `steps` of the others where they are.
  * - `outages`: each gives its `step` to every request that arrives between `from` and `to` [for ever], counted from the
  *   start of the server or of the plan. Such a request takes none of the `steps`. Of outages that overlap, the first in
- *   the list counts. A model with steps of its own has outages of its own.
+ *   the list counts. A model with steps of its own has outages of its own. An outage with a `share` [1] strikes only so many
+ *   of the requests in its time, chosen by chance.
+ * - `seed` [the empty text]: other seeds choose other requests for the shares. The choice depends on the seed, on the body of
+ *   a request and on how often this body has come before, not on the order in which requests arrive: the same requests get
+ *   the same answers every time, from as many callers at once as you like. Requests that should be chosen apart have to
+ *   differ.
+ * - `requestRules`: see {@link RequestRules}.
  * - `rateLimits`: see {@link RateLimits}.
  * - `batches`: see {@link Batches}.
  * - `$schema`: where an editor finds the JSON schema of plans; nothing else reads it.
@@ -66,6 +72,15 @@ export type FaultPlan = typeof Plan.Type
  *   whole seconds. It takes nothing from the limits and no step of the plan. With `false` limits are only reported.
  * - `rounding`: to how many tokens `remaining` is rounded [1000, as the API does, but at most a hundredth of the limit].
  * - `models`: limits of their own for the requests that name a model. All others share one set.
+ * - `ramp`: how fast usage may grow. In each `window` [that of the limits] no more is let in than `growth` [2] times what the
+ *   window before had, and always so many `requests` and `inputTokens`; the first request of a window always fits. What is
+ *   beyond gets a 429 with the code `ramp_limit_exceeded` and the time to the next window in `retry-after`. A window without
+ *   requests starts from the floor again.
+ * - `priority`: `inputTokens` and `outputTokens` of a Priority Tier. As long as they last, requests without
+ *   `service_tier: "standard_only"` use them besides the other limits and are answered with `service_tier: "priority"`. All
+ *   answers report them in `anthropic-priority-*` headers. Default: no Priority Tier.
+ * - `fast`: `inputTokens` and `outputTokens` for requests with `speed: "fast"`, which use them in the place of the other
+ *   tokens; their answers report them in `anthropic-fast-*` headers. Default: as generous as the others.
  * - `otherConsumers`: other programs that use the same limits and that the client does not see, from `from` [0] to `to`
  *   [for ever]: either a `share` of every limit, or `requestsPerSecond` of so many `inputTokens` [0] and `outputTokens`
  *   [0] each. Their requests come at even intervals; one that does not fit takes nothing.
@@ -92,6 +107,32 @@ export type FaultPlan = typeof Plan.Type
  * @since 0.1.0
  */
 export type RateLimits = typeof RateLimitPlan.Type
+
+/**
+ * What is refused besides what a request says of itself.
+ *
+ * **Details**
+ *
+ * - `models` [`any`]: which models there are, those that the SDK knows (`known`) or those of a list. A request for another one
+ *   gets a 404 `not_found_error`.
+ * - `allowedFallbacks`: for a model, which others it may fall back to, as `allowed_fallback_models` in the API's list of models
+ *   says it. A request with others in `fallbacks` gets a 400; with an empty list, every one that names any. Default: all.
+ *
+ * **Example** (Catching a typing error in a model's name)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultPlan from "@effect-claude/testing/FaultPlan"
+ *
+ * const plan = FaultPlan.make({ requestRules: { models: "known", allowedFallbacks: { "claude-haiku-4-5": [] } } })
+ *
+ * assert.strictEqual(plan.requestRules?.models, "known")
+ * ```
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type RequestRules = typeof RequestRulesPlan.Type
 
 /**
  * What becomes of message batches, and of the requests for them.

@@ -6,16 +6,19 @@
  *
  * @since 0.1.0
  */
+import type { SdkErrorCode } from "@effect-claude/client/Classification"
 import * as Duration from "effect/Duration"
 import { format } from "effect/Formatter"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
+import { STATUS_CODES } from "node:http"
+import { type ApiErrorType, errorOfCode, statusOf } from "./internal/fake/ApiErrors.ts"
 import { defaultText } from "./internal/fake/MessageContent.ts"
 import { decodeStep } from "./internal/fake/PlanDecoding.ts"
 import type * as StepSchema from "./internal/fake/StepSchema.ts"
 import { Step } from "./internal/fake/StepSchema.ts"
-import { words } from "./internal/fake/StreamEvents.ts"
+import { eventCount, words } from "./internal/fake/StreamEvents.ts"
 
 /**
  * What happens to one request, told apart by `kind`.
@@ -109,7 +112,9 @@ export interface StepOptions {
  * - `resume` [false]: a request that holds the beginning of this answer gets the rest of it. See below.
  * - `headers`: added to those of the API; `null` removes one.
  * - `bodyDelay`: the time between headers and body, or first event [0].
- * - `chunkBytes`: sends the body in pieces of this size, wherever characters and events end.
+ * - `chunkBytes`: sends the body in pieces of this size, wherever characters and events end, `chunkDelay` [0] apart.
+ * - `lineEnd` [`lf`]: how the lines of a stream end, also `crlf` or `cr`. `byteOrderMark` [false]: puts one before its first
+ *   event. The standard of event streams allows all of these.
  * - `eventDelay`: the time between the events of a stream [0].
  * - `insert`: pings, comments and events of any name and data to put into a stream after `afterEvents` [3] events,
  *   `count` [1] times or `"forever"`, `interval` [0] apart. An event's `data` of type string is sent as it is.
@@ -142,8 +147,8 @@ export type MessageOptions = Omit<typeof StepSchema.MessageStep.Encoded, "kind">
 
 /**
  * The fields of an `error` step: `status`, from 400 to 599, `error`, `headers` added to those of the API (`null` removes
- * one), and `limit`, the rate limit that the headers show as used up: nothing remaining, and a whole window until it is
- * full again.
+ * one), `retryAt`, the time from now that a `retry-after` in the form of a date names, in whole seconds, and `limit`, the
+ * rate limit that the headers show as used up: nothing remaining, and a whole window until it is full again.
  *
  * @category models
  * @since 0.1.0
@@ -156,7 +161,8 @@ export type ErrorOptions = Omit<typeof StepSchema.ErrorStep.Encoded, "kind">
  * **Details**
  *
  * `status`, from 200 to 599; `body`, sent as it is if a string and as JSON otherwise [empty]; `contentType` [plain text
- * for a string, otherwise JSON]; `headers`; `bodyDelay`, `chunkBytes` and `interrupt` as in a `message` step.
+ * for a string, otherwise JSON]; `headers`; `bodyDelay`, `chunkBytes`, `chunkDelay` and `interrupt` as in a
+ * `message` step.
  *
  * @category models
  * @since 0.1.0
@@ -173,8 +179,8 @@ export type ResponseOptions = Omit<typeof StepSchema.ResponseStep.Encoded, "kind
 export type DisconnectOptions = Omit<typeof StepSchema.DisconnectStep.Encoded, "kind">
 
 /**
- * The fields of a `capacity` step: `limit`, the number of requests served at the same time, and `serviceTime`, how long
- * each takes.
+ * The fields of a `capacity` step: `limit`, the number of requests served at the same time, `serviceTime`, how long each
+ * takes, and `retryAfter`, the wait that the others are told [none].
  *
  * @category models
  * @since 0.1.0
@@ -208,6 +214,11 @@ const make = <Kind extends FaultStep["kind"]>(
  * - a schema in `output_config.format` or of a `strict` tool that the API takes no answer to: objects without
  *   `additionalProperties: false`, recursion, and what it does not support of JSON Schema;
  * - a forced tool that there is not, or while thinking is on, and a prefill with `output_config.format`;
+ * - a kind of thinking or a forced tool that the model does not take (by the client's `ModelCapabilities`), and two tools of
+ *   one name (`tool_name_conflict`);
+ * - with `anthropic-version: 2026-10-21` or later, which the SDK sends: `temperature`, `top_p`, `top_k`, `document` blocks of
+ *   the assistant, and `citations` on text of the user;
+ * - what the plan's `requestRules` say;
  * - thinking of the assistant without a signature, text blocks without text, and messages without content;
  * - `fallbacks` and `fallback_credit_token` without their beta headers, or together.
  *
@@ -317,14 +328,126 @@ export const capacity = (options: CapacityOptions): StepOf<"capacity"> =>
   make("capacity", { kind: "capacity", ...options })
 
 /**
- * Answers 429 `rate_limit_error`, with `retry-after` in seconds if a wait is given.
+ * The types of the API's errors.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ErrorType = ApiErrorType
+
+/**
+ * The codes of the API's errors: every one that the SDK's types know.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ErrorCode = SdkErrorCode
+
+/**
+ * What an answer says about trying again.
  *
  * **Details**
  *
- * - `retryAfter`: a wait that is no whole number of seconds is sent with its decimals. Default: no `retry-after`.
+ * - `retryAfter`: the wait that the server asks for [none]
+ * - `retryAfterAs` [`seconds`]: the form of it. `seconds` is `retry-after` as a number, with decimals where they are needed;
+ *   `milliseconds` is `retry-after-ms`; `date` is `retry-after` as an HTTP date, in whole seconds.
+ * - `shouldRetry`: what `x-should-retry` says [not sent]
+ * - `headers`: headers of your own, which win over these. A wait that makes no sense, such as `"retry-after": "-1"`, goes here.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RetryHints {
+  readonly retryAfter?: Duration.Input | undefined
+  readonly retryAfterAs?: "seconds" | "milliseconds" | "date" | undefined
+  readonly shouldRetry?: boolean | undefined
+  readonly headers?: ErrorOptions["headers"]
+}
+
+/**
+ * What every preset for an error of the API takes: its `message` [a usual one], further fields of its `details`, and what
+ * it says about trying again.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ApiErrorOptions extends StepOptions, RetryHints {
+  readonly message?: string | undefined
+  readonly details?: ApiError["details"]
+}
+
+/**
+ * Answers with an error of the type, with the status that the API sends it with.
+ *
+ * **Details**
+ *
+ * `status` replaces the usual one, as for a 408 or a 503, which have no type of their own; `errorCode` is put into the
+ * details.
+ *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` for a `retryAfter` that is negative or infinite, and for a `retryAfterAs` without it.
+ *
+ * **Example** (Denying permission)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.ofType("permission_error", { shouldRetry: false })
+ *
+ * assert.deepInclude(step, { status: 403, headers: { "x-should-retry": "false" } })
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const ofType = (
+  type: ErrorType,
+  options: ApiErrorOptions & {
+    readonly status?: number | undefined
+    readonly errorCode?: string | undefined
+  } = {}
+): StepOf<"error"> => apiError("ofType", options.status ?? statusOf(type), type, options)
+
+/**
+ * Answers with the error that has this code, with the status and the type that the API sends it with.
+ *
+ * **Details**
+ *
+ * The codes are all that the SDK knows, those of endpoints that the fake API does not have included. `details` are what the
+ * API adds to some of them, such as `appeal_url` for `organization_on_hold`.
+ *
+ * **Example** (Colliding with another request of the same thread)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.ofCode("thread_continue_in_flight")
+ *
+ * assert.deepInclude(step, {
+ *   status: 400,
+ *   error: { type: "invalid_request_error", details: { error_code: "thread_continue_in_flight" } }
+ * })
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const ofCode = (code: ErrorCode, options: ApiErrorOptions = {}): StepOf<"error"> => {
+  const { status, type } = errorOfCode(code)
+  return apiError("ofCode", status, type, { ...options, errorCode: code })
+}
+
+/**
+ * Answers 429 `rate_limit_error`, with `retry-after` if a wait is given.
+ *
+ * **Details**
+ *
  * - `limit`: which limit the headers show as used up, `requests` by default. Only this answer shows it so: limits that
  *   count and are enforced belong to the plan's `rateLimits`.
- * - `errorCode`: the code in the error's details, such as `ramp_limit_exceeded`. Default: none.
+ * - `errorCode`: the code in the error's details. Default: none.
  *
  * **Example** (Asking for a pause of two seconds)
  *
@@ -341,23 +464,35 @@ export const capacity = (options: CapacityOptions): StepOf<"capacity"> =>
  * @since 0.1.0
  */
 export const rateLimit = (
-  options: StepOptions & {
-    readonly retryAfter?: Duration.Input | undefined
+  options: ApiErrorOptions & {
     readonly limit?: ErrorOptions["limit"]
     readonly errorCode?: string | undefined
   } = {}
-): StepOf<"error"> =>
-  make("rateLimit", {
-    kind: "error",
-    ...common(options),
-    status: 429,
-    error: {
-      type: "rate_limit_error",
-      ...(options.errorCode === undefined ? {} : { details: { error_code: options.errorCode } })
-    },
-    limit: options.limit ?? "requests",
-    ...retryAfterHeader("rateLimit", options.retryAfter)
-  })
+): StepOf<"error"> => apiError("rateLimit", 429, "rate_limit_error", { ...options, limit: options.limit ?? "requests" })
+
+/**
+ * Answers 429 with the code `ramp_limit_exceeded`: usage grew too fast, whatever the limits have left.
+ *
+ * **Details**
+ *
+ * `retryAfter` [none] is how long to wait. Limits on growth that are enforced belong to the plan's `rateLimits.ramp`.
+ *
+ * **Example** (Growing too fast)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.rampLimit({ retryAfter: "20 seconds" })
+ *
+ * assert.deepInclude(step, { status: 429, headers: { "retry-after": "20" } })
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const rampLimit = (options: ApiErrorOptions = {}): StepOf<"error"> =>
+  apiError("rampLimit", 429, "rate_limit_error", { ...options, errorCode: "ramp_limit_exceeded" })
 
 /**
  * Answers 529 `overloaded_error`, with `retry-after` if a wait is given.
@@ -376,20 +511,17 @@ export const rateLimit = (
  * @category presets
  * @since 0.1.0
  */
-export const overloaded = (
-  options: StepOptions & { readonly retryAfter?: Duration.Input | undefined } = {}
-): StepOf<"error"> =>
-  make("overloaded", {
-    kind: "error",
-    ...common(options),
-    status: 529,
-    error: { type: "overloaded_error" },
-    ...retryAfterHeader("overloaded", options.retryAfter)
-  })
+export const overloaded = (options: ApiErrorOptions = {}): StepOf<"error"> =>
+  apiError("overloaded", 529, "overloaded_error", options)
 
 /**
- * Answers 429 with the code `enforced_spend_limit_reached` and no `retry-after`: the type of a rate limit, but no wait
- * helps.
+ * Answers 429 with a code of a spend limit and no `retry-after`: the type of a rate limit, but no wait helps.
+ *
+ * **Details**
+ *
+ * - `limit` [`enforced`]: the cap of the API tier (`enforced_spend_limit_reached`), or that of the `contract`
+ *   (`contract_spend_limit_reached`)
+ * - `retryAfter` [none]: a Claude Code workspace is told a wait with its spend limit.
  *
  * **Example** (Running into a spend limit)
  *
@@ -407,12 +539,86 @@ export const overloaded = (
  * @category presets
  * @since 0.1.0
  */
-export const spendLimit = (options: StepOptions = {}): StepOf<"error"> =>
-  make("spendLimit", {
-    kind: "error",
-    ...common(options),
-    status: 429,
-    error: { type: "rate_limit_error", details: { error_code: "enforced_spend_limit_reached" } }
+export const spendLimit = (
+  options: ApiErrorOptions & { readonly limit?: "enforced" | "contract" | undefined } = {}
+): StepOf<"error"> => {
+  const { limit = "enforced", ...rest } = options
+  return apiError("spendLimit", 429, "rate_limit_error", { ...rest, errorCode: `${limit}_spend_limit_reached` })
+}
+
+/**
+ * Answers 400 as the API does when a spend limit is reached that its customer has set: without a code, so that only the
+ * message tells it.
+ *
+ * **Details**
+ *
+ * `of` [`organization`] says whose limit it is, that of the organization or of a `workspace`.
+ *
+ * **Example** (Reaching the limit of a workspace)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.usageLimit({ of: "workspace" })
+ *
+ * assert.match(step.error.message ?? "", /^You have reached your specified workspace API usage limits/)
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const usageLimit = (
+  options: Omit<ApiErrorOptions, "message"> & { readonly of?: "organization" | "workspace" | undefined } = {}
+): StepOf<"error"> => {
+  const { of = "organization", ...rest } = options
+  return apiError("usageLimit", 400, "invalid_request_error", {
+    ...rest,
+    message: `You have reached your specified ${of === "workspace" ? "workspace " : ""}API usage limits. `
+      + "You will regain access on 2026-12-01 at 00:00 UTC."
+  })
+}
+
+/**
+ * Answers 400 as the API does when no credit is left: without a code, so that only the message tells it.
+ *
+ * **Example** (Running out of credit)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * assert.deepInclude(FaultStep.lowCredit(), { status: 400 })
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const lowCredit = (options: Omit<ApiErrorOptions, "message"> = {}): StepOf<"error"> =>
+  apiError("lowCredit", 400, "invalid_request_error", {
+    ...options,
+    message: "Your credit balance is too low to access the Claude API. Go to Plans & Billing to purchase credits."
+  })
+
+/**
+ * Answers 400 as the API does when the input does not fit into the model's context window.
+ *
+ * **Example** (Sending too much)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * assert.deepInclude(FaultStep.promptTooLong(), { status: 400, error: { type: "invalid_request_error" } })
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const promptTooLong = (options: Omit<ApiErrorOptions, "message"> = {}): StepOf<"error"> =>
+  apiError("promptTooLong", 400, "invalid_request_error", {
+    ...options,
+    message: "prompt is too long: 208310 tokens > 200000 maximum"
   })
 
 /**
@@ -518,8 +724,43 @@ export const htmlBadGateway = (options: StepOptions = {}): StepOf<"response"> =>
     ...common(options),
     status: 502,
     contentType: "text/html",
-    body: "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
+    body: htmlPage("502 Bad Gateway")
   })
+
+/**
+ * Answers with a page of HTML and none of the API's headers, as a proxy does, or with status 200 the portal of a network.
+ *
+ * **Details**
+ *
+ * `title` is what the page says [the status and what it stands for].
+ *
+ * **Example** (Refusing a large request in a proxy)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.html({ status: 413 })
+ *
+ * assert.match(String(step.body), /<h1>413 /)
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const html = (
+  options: StepOptions & { readonly status: number; readonly title?: string | undefined }
+): StepOf<"response"> =>
+  make("html", {
+    kind: "response",
+    ...common(options),
+    status: options.status,
+    contentType: "text/html",
+    body: htmlPage(options.title ?? `${options.status} ${STATUS_CODES[options.status] ?? "Error"}`)
+  })
+
+const htmlPage = (title: string): string =>
+  `<html><head><title>${title}</title></head><body><h1>${title}</h1></body></html>`
 
 /**
  * Answers 200 with the content type of JSON and no body at all.
@@ -686,7 +927,8 @@ export const stallStream = (
  *
  * **Details**
  *
- * `afterEvents` is where it strikes [3], counted without pings. A JSON answer is sent by half.
+ * `afterEvents` is where it strikes [3], counted without pings. A JSON answer is sent by half. With `afterBytes` both are cut
+ * there, wherever events and characters end; 0 sends the headers alone.
  *
  * **Example** (Cutting a stream)
  *
@@ -703,12 +945,12 @@ export const stallStream = (
  * @since 0.1.0
  */
 export const cutStream = (
-  options: StepOptions & { readonly afterEvents?: number | undefined } = {}
+  options: StepOptions & { readonly afterEvents?: number | undefined; readonly afterBytes?: number | undefined } = {}
 ): StepOf<"message"> =>
   make("cutStream", {
     kind: "message",
     ...common(options),
-    interrupt: defined({ how: "reset" as const, afterEvents: options.afterEvents })
+    interrupt: defined({ how: "reset" as const, afterEvents: options.afterEvents, afterBytes: options.afterBytes })
   })
 
 /**
@@ -742,12 +984,46 @@ export const endWithoutStop = (
   })
 
 /**
+ * Ends a stream after `message_delta`: all of the answer is there and its stop reason, only `message_stop` is not. Some
+ * gateways do so.
+ *
+ * **Details**
+ *
+ * `text` is what the answer says [a fixed sentence]. A JSON answer is sent by half.
+ *
+ * **Example** (Leaving out the last event)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.endAfterMessageDelta({ text: "Hi" })
+ *
+ * assert.deepInclude(step, { interrupt: { how: "end", afterEvents: 5 } })
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const endAfterMessageDelta = (
+  options: StepOptions & { readonly text?: string | undefined } = {}
+): StepOf<"message"> => {
+  const { text = defaultText } = options
+  return make("endAfterMessageDelta", {
+    kind: "message",
+    ...common(options),
+    text,
+    interrupt: { how: "end", afterEvents: eventCount({ text }) - 1 }
+  })
+}
+
+/**
  * Sends the beginning of a stream, then an `error` event.
  *
  * **Details**
  *
- * `afterEvents` is where it strikes [3], counted without pings; `error` is what it says [an `overloaded_error`]. A
- * JSON answer becomes that error with its usual status.
+ * `afterEvents` is where it strikes [3], counted without pings; `error` is what it says [an `overloaded_error`], or `data`
+ * in its place, as it is. A JSON answer becomes that error with its usual status, or a 500 for `data`.
  *
  * **Example** (Becoming overloaded in mid-stream)
  *
@@ -764,12 +1040,21 @@ export const endWithoutStop = (
  * @since 0.1.0
  */
 export const midStreamError = (
-  options: StepOptions & { readonly afterEvents?: number | undefined; readonly error?: ApiError | undefined } = {}
+  options: StepOptions & {
+    readonly afterEvents?: number | undefined
+    readonly error?: ApiError | undefined
+    readonly data?: string | undefined
+  } = {}
 ): StepOf<"message"> =>
   make("midStreamError", {
     kind: "message",
     ...common(options),
-    interrupt: defined({ how: "error" as const, afterEvents: options.afterEvents, error: options.error })
+    interrupt: defined({
+      how: "error" as const,
+      afterEvents: options.afterEvents,
+      error: options.error,
+      data: options.data
+    })
   })
 
 /**
@@ -805,6 +1090,197 @@ export const malformedEvent = (
       data: "{\"type\":\"content_block_de",
       afterEvents: options.afterEvents
     })]
+  })
+
+/**
+ * Puts an event into a stream that no client knows, as the API may at any time.
+ *
+ * **Details**
+ *
+ * `afterEvents` is where it stands [3], counted without pings. `event` [`fake_event`] is its name, `data` what it carries
+ * [an object of that type]. A JSON answer is left healthy.
+ *
+ * **Example** (Sending a new kind of event)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.unknownEvent({ event: "brand_new" })
+ *
+ * assert.deepInclude(step.insert?.[0], { event: "brand_new", data: { type: "brand_new" } })
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const unknownEvent = (
+  options: StepOptions & {
+    readonly afterEvents?: number | undefined
+    readonly event?: string | undefined
+    readonly data?: Schema.Json | undefined
+  } = {}
+): StepOf<"message"> => {
+  const { afterEvents, event = "fake_event", data = { type: event } } = options
+  return make("unknownEvent", {
+    kind: "message",
+    ...common(options),
+    insert: [defined({ kind: "event" as const, event, data, afterEvents })]
+  })
+}
+
+/**
+ * Sends the beginning of a stream, then nothing but pings, and holds the connection open until the client leaves.
+ *
+ * **Details**
+ *
+ * `afterEvents` is where the pings begin [0], `interval` the time between them [1 second]. A JSON answer is left healthy.
+ *
+ * **Example** (Keeping a dead stream open)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.onlyPings()
+ *
+ * assert.deepInclude(step.insert?.[0], { kind: "ping", count: "forever", afterEvents: 0 })
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const onlyPings = (
+  options: StepOptions & {
+    readonly afterEvents?: number | undefined
+    readonly interval?: Duration.Input | undefined
+  } = {}
+): StepOf<"message"> => {
+  const { afterEvents = 0, interval = "1 second" } = options
+  return make("onlyPings", {
+    kind: "message",
+    ...common(options),
+    insert: [{ kind: "ping", count: "forever", afterEvents, interval }]
+  })
+}
+
+/**
+ * Answers well, but in pieces of one byte, so that every character of more than one is split between two of them.
+ *
+ * **Details**
+ *
+ * `text` is what the answer says [a sentence with characters of two, three and four bytes]; `bytes` [1] is the size of a piece.
+ *
+ * **Example** (Splitting an emoji)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.splitCharacters({ text: "🎉", bytes: 3 })
+ *
+ * assert.deepInclude(step, { text: "🎉", chunkBytes: 3 })
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const splitCharacters = (
+  options: StepOptions & { readonly text?: string | undefined; readonly bytes?: number | undefined } = {}
+): StepOf<"message"> =>
+  make("splitCharacters", {
+    kind: "message",
+    ...common(options),
+    text: options.text ?? "Grüße aus 東京, 7 °C 🎉",
+    chunkBytes: options.bytes ?? 1
+  })
+
+/**
+ * Answers well, but slowly all the time: a few bytes, a pause, a few bytes.
+ *
+ * **Details**
+ *
+ * `bytes` [16] is the size of a piece, `interval` [1 second] the time between two of them. An answer has 700 bytes at the
+ * least, a stream twice as many.
+ *
+ * **Example** (Taking a minute for an answer)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.slowDrip({ bytes: 12 })
+ *
+ * assert.deepInclude(step, { kind: "message", chunkBytes: 12 })
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const slowDrip = (
+  options: StepOptions & {
+    readonly bytes?: number | undefined
+    readonly interval?: Duration.Input | undefined
+  } = {}
+): StepOf<"message"> =>
+  make("slowDrip", {
+    kind: "message",
+    ...common(options),
+    chunkBytes: options.bytes ?? 16,
+    chunkDelay: options.interval ?? "1 second"
+  })
+
+/**
+ * Answers 200 with the stop reason `end_turn` and no content at all, as models do that think a conversation is over.
+ *
+ * **Example** (Saying nothing)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * assert.deepInclude(FaultStep.emptyAnswer(), { content: [], stopReason: "end_turn" })
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const emptyAnswer = (options: StepOptions = {}): StepOf<"message"> =>
+  make("emptyAnswer", { kind: "message", ...common(options), content: [], stopReason: "end_turn" })
+
+/**
+ * Answers 200 with text that was cut: by the request's own `max_tokens`, or because the context window is full.
+ *
+ * **Details**
+ *
+ * `by` [`max_tokens`] is the stop reason, the other one is `model_context_window_exceeded`; `text` is what was said until then
+ * [a fixed sentence].
+ *
+ * **Example** (Filling the context window)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const step = FaultStep.truncatedAnswer({ by: "model_context_window_exceeded", text: "To begin with," })
+ *
+ * assert.deepInclude(step, { text: "To begin with,", stopReason: "model_context_window_exceeded" })
+ * ```
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const truncatedAnswer = (
+  options: StepOptions & {
+    readonly by?: "max_tokens" | "model_context_window_exceeded" | undefined
+    readonly text?: string | undefined
+  } = {}
+): StepOf<"message"> =>
+  make("truncatedAnswer", {
+    kind: "message",
+    ...common(options),
+    text: options.text ?? defaultText,
+    stopReason: options.by ?? "max_tokens"
   })
 
 /**
@@ -1022,13 +1498,51 @@ const common = ({ delay, times }: StepOptions): StepOptions => defined({ delay, 
 const defined = <A extends object>(fields: A): A =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as A
 
-const retryAfterHeader = (name: string, retryAfter: Duration.Input | undefined) => {
-  if (retryAfter === undefined) return {}
+const apiError = (
+  name: string,
+  status: number,
+  type: ErrorType,
+  options: ApiErrorOptions & {
+    readonly errorCode?: string | undefined
+    readonly limit?: ErrorOptions["limit"]
+  }
+): StepOf<"error"> => {
+  const { errorCode, limit, message } = options
+  const details = errorCode === undefined ? options.details : { ...options.details, error_code: errorCode }
+  return make(name, {
+    kind: "error",
+    ...common(options),
+    status,
+    error: defined({ type, message, details }),
+    ...defined({ limit }),
+    ...retryHints(name, options)
+  })
+}
+
+const retryHints = (name: string, { headers, retryAfter, retryAfterAs, shouldRetry }: RetryHints) => {
+  if (retryAfter === undefined && retryAfterAs !== undefined) {
+    throw new RangeError(`FaultStep.${name}: retryAfterAs: Expected a retryAfter, whose form it is`)
+  }
+  const wait = retryAfter === undefined ? undefined : finiteWait(name, retryAfter)
+  const sent = {
+    ...(wait === undefined || retryAfterAs === "date" ? {} : retryAfterAs === "milliseconds"
+      ? { "retry-after-ms": String(Duration.toMillis(wait)) }
+      : { "retry-after": String(Duration.toSeconds(wait)) }),
+    ...(shouldRetry === undefined ? {} : { "x-should-retry": String(shouldRetry) }),
+    ...headers
+  }
+  return {
+    ...(Object.keys(sent).length === 0 ? {} : { headers: sent }),
+    ...(wait === undefined || retryAfterAs !== "date" ? {} : { retryAt: wait })
+  }
+}
+
+const finiteWait = (name: string, retryAfter: Duration.Input): Duration.Duration => {
   const wait = Duration.fromInput(retryAfter)
   if (Option.isNone(wait) || !Duration.isFinite(wait.value) || Duration.isNegative(wait.value)) {
     throw new RangeError(
       `FaultStep.${name}: retryAfter: Expected a finite time, not negative, got ${format(retryAfter)}`
     )
   }
-  return { headers: { "retry-after": String(Duration.toSeconds(wait.value)) } }
+  return wait.value
 }

@@ -247,13 +247,16 @@ describe("schemas that the API refuses", () => {
     }))
 })
 
+/** A model that takes every kind of thinking but one, and forced tools. */
+const versatile = "claude-opus-4-6"
+
 describe("a tool that has to be called", () => {
   const tools = [
     { name: "look", input_schema: { type: "object", properties: { at: { type: "string" } } } },
     { name: "go", input_schema: { type: "object", properties: { steps: { type: "integer", minimum: 3 } } } }
   ]
   const called = (fields: object) =>
-    Effect.map(ask(fields), ({ message, text }) => {
+    Effect.map(ask({ model: versatile, ...fields }), ({ message, text }) => {
       assert.strictEqual(message.stop_reason, "tool_use", text)
       return message.content.map((block) => block.type === "tool_use" ? [block.name, block.input] : block.type)
     })
@@ -325,16 +328,16 @@ describe("a tool that has to be called", () => {
   it.live("what cannot be forced is refused", () =>
     Effect.gen(function*() {
       assert.strictEqual(
-        yield* refusal({ tools, tool_choice: { type: "tool", name: "fly" } }),
+        yield* refusal({ model: versatile, tools, tool_choice: { type: "tool", name: "fly" } }),
         "tool_choice: Tool 'fly' not found in provided tools"
       )
       assert.strictEqual(
-        yield* refusal({ tool_choice: { type: "any" } }),
+        yield* refusal({ model: versatile, tool_choice: { type: "any" } }),
         "tool_choice: may only be specified while providing tools"
       )
       for (const thinking of [{ type: "adaptive" }, { type: "enabled", budget_tokens: 1024 }]) {
         assert.strictEqual(
-          yield* refusal({ tools, thinking, tool_choice: { type: "any" } }),
+          yield* refusal({ model: versatile, tools, thinking, tool_choice: { type: "any" } }),
           "Thinking may not be enabled when tool_choice forces tool use."
         )
       }
@@ -364,7 +367,7 @@ describe("thinking", () => {
   it.live("comes before a default answer, signed", () =>
     Effect.gen(function*() {
       for (const thinking of [{ type: "adaptive" }, { type: "enabled", budget_tokens: 1024, display: "summarized" }]) {
-        const { message } = yield* ask({ thinking })
+        const { message } = yield* ask({ model: versatile, thinking })
         assert.deepStrictEqual(types(message), ["thinking", "text"])
         const [block] = message.content
         assert.isTrue(block?.type === "thinking" && block.thinking.length > 0 && block.signature.length > 0)
@@ -391,7 +394,9 @@ describe("thinking", () => {
 
   it.live("not when it is off, and not before what the plan says", () =>
     Effect.gen(function*() {
-      assert.deepStrictEqual(types((yield* ask({ thinking: { type: "disabled" } })).message), ["text"])
+      assert.deepStrictEqual(types((yield* ask({ model: versatile, thinking: { type: "disabled" } })).message), [
+        "text"
+      ])
       assert.deepStrictEqual(types((yield* ask({ thinking: { type: "between_tools" } })).message), ["text"])
       const planned = yield* ask({ thinking: { type: "adaptive" } }, FaultStep.message({ text: "Hi" }))
       assert.deepStrictEqual(types(planned.message), ["text"])

@@ -233,7 +233,7 @@ describe("fallbacks of the server", () => {
       same(message.usage.iterations, [
         counted("message", "claude-fable-5-2", 1),
         counted("message", "claude-opus-5", 0),
-        counted("message", "claude-opus-4-8", 0)
+        counted("fallback_message", "claude-opus-4-8", 0)
       ])
     }))
 

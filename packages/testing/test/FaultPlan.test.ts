@@ -124,7 +124,7 @@ describe("decodeJson", () => {
     [
       "rate limits without a limit",
       { rateLimits: { enforce: true } },
-      "rateLimits: Expected at least one of requests, inputTokens, outputTokens, models"
+      "rateLimits: Expected at least one of requests, inputTokens, outputTokens, models, ramp, priority, fast"
     ],
     ["a limit of nothing", { rateLimits: { requests: 0 } }, /^rateLimits\.requests: .*from 1 up, got 0$/],
     ["a window of nothing", { rateLimits: { requests: 1, window: 0 } }, /^rateLimits\.window: .*above zero/],
@@ -232,7 +232,7 @@ describe("StepQueue", () => {
         const left = { a: expanded(a, 500), b: expanded(b, 400), other: expanded(shared, 400) }
         const last = { a: 599, b: 499, other: 200 }
         for (const model of calls) {
-          const step = queue.next(model, 0)
+          const step = queue.next({ model, elapsed: 0, content: () => "" })
           assert.strictEqual(step.kind === "error" ? step.status : 200, left[model].shift() ?? last[model])
         }
       }),

@@ -81,7 +81,12 @@ describe("RateLimits", () => {
 
   it("a request larger than the limit never fits", () => {
     const limits = new RateLimits({ inputTokens: 10 }, { inputTokens: 10 }, 0)
-    assert.deepStrictEqual(limits.admit(11, 0), { limit: "inputTokens", size: 10, wait: 0.1 * minute })
+    assert.deepStrictEqual(limits.admit(11, 0), {
+      limit: "inputTokens",
+      tier: "standard",
+      size: 10,
+      wait: 0.1 * minute
+    })
     assert.isDefined(limits.admit(11, 10 * minute))
   })
 })

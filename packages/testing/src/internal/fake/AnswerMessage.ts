@@ -8,6 +8,7 @@ import type { Message, RefusalStopDetails, StopReason, Usage } from "@anthropic-
 import { hasFallbackCredit } from "./Betas.ts"
 import { defaultBlocks } from "./DefaultAnswer.ts"
 import { type AnswerBlock, answerBlocks, isPlanned, type PlannedContent } from "./MessageContent.ts"
+import type { Tier } from "./RateLimits.ts"
 import type { ApiRequest } from "./RequestCheck.ts"
 import { remainingBlocks } from "./Resumption.ts"
 import { fallBack, fallbackModels } from "./ServerFallback.ts"
@@ -53,9 +54,10 @@ export interface PlannedUsage {
   readonly cache_read_input_tokens?: number | undefined
 }
 
-export const answerMessage = (planned: PlannedMessage, request: ApiRequest, { inputTokens, number }: {
+export const answerMessage = (planned: PlannedMessage, request: ApiRequest, { inputTokens, number, tier }: {
   readonly number: number
   readonly inputTokens: number
+  readonly tier: Tier
 }): AnswerMessage => {
   const content = answerContent(planned, request, number)
   const message: AnswerMessage = {
@@ -67,7 +69,7 @@ export const answerMessage = (planned: PlannedMessage, request: ApiRequest, { in
     stop_reason: planned.stopReason ?? defaultStopReason(planned, content),
     stop_sequence: planned.stopSequence ?? null,
     stop_details: stopDetails(planned, request),
-    usage: { ...usage(planned.usage ?? {}, inputTokens, content), ...redeemedCredit(request) },
+    usage: { ...usage(planned.usage ?? {}, inputTokens, content, tier), ...redeemedCredit(request) },
     container: null,
     diagnostics: null
   }
@@ -112,7 +114,12 @@ const defaultStopReason = (planned: PlannedMessage, content: ReadonlyArray<Answe
   return content.some((block) => block.type === "tool_use") ? "tool_use" : "end_turn"
 }
 
-const usage = (planned: PlannedUsage, inputTokens: number, content: ReadonlyArray<AnswerBlock>): Usage => ({
+const usage = (
+  planned: PlannedUsage,
+  inputTokens: number,
+  content: ReadonlyArray<AnswerBlock>,
+  tier: Tier
+): Usage => ({
   input_tokens: planned.input_tokens ?? inputTokens,
   output_tokens: planned.output_tokens ?? estimateOutputTokens(content),
   cache_creation_input_tokens: planned.cache_creation_input_tokens ?? 0,
@@ -121,6 +128,6 @@ const usage = (planned: PlannedUsage, inputTokens: number, content: ReadonlyArra
   inference_geo: null,
   output_tokens_details: null,
   server_tool_use: null,
-  service_tier: "standard",
-  speed: "standard"
+  service_tier: tier === "priority" ? "priority" : "standard",
+  speed: tier === "fast" ? "fast" : "standard"
 })

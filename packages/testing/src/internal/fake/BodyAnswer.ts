@@ -1,6 +1,6 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { BodyWriter } from "./BodyWriter.ts"
+import { BodyWriter, type Pieces } from "./BodyWriter.ts"
 import type { ResponseHeaders } from "./Connection.ts"
 import type { Exchange } from "./Exchange.ts"
 
@@ -28,14 +28,16 @@ const afterPause = <A>(effect: Effect.Effect<A>, pause: Duration.Duration): Effe
   Duration.isZero(pause) ? effect : Effect.delay(effect, pause)
 
 /** Sends a body that is known whole, or as much of it as the interruption lets through. */
-export const sendBody = (exchange: Exchange, answer: {
-  readonly status: number
-  readonly headers: ResponseHeaders
-  readonly body: Uint8Array
-  readonly bodyDelay?: Duration.Duration | undefined
-  readonly chunkBytes?: number | undefined
-  readonly interrupt?: Interruption | undefined
-}): Effect.Effect<void> =>
+export const sendBody = (
+  exchange: Exchange,
+  answer: Pieces & {
+    readonly status: number
+    readonly headers: ResponseHeaders
+    readonly body: Uint8Array
+    readonly bodyDelay?: Duration.Duration | undefined
+    readonly interrupt?: Interruption | undefined
+  }
+): Effect.Effect<void> =>
   Effect.gen(function*() {
     const { body, interrupt } = answer
     const sent = interrupt === undefined ? body : body.subarray(0, sentBytes(body.length, interrupt))
@@ -49,7 +51,7 @@ export const sendBody = (exchange: Exchange, answer: {
       return yield* exchange.end(body)
     }
     yield* exchange.flushHead
-    const writer = new BodyWriter(exchange, answer.chunkBytes)
+    const writer = new BodyWriter(exchange, answer)
     yield* writer.write(sent)
     yield* writer.flush
     yield* interrupt === undefined ? exchange.end() : interruptAnswer(exchange, interrupt)

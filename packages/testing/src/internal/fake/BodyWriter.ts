@@ -1,17 +1,26 @@
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Exchange } from "./Exchange.ts"
+
+/** The size of the pieces that a body is sent in, and the time between them. */
+export interface Pieces {
+  readonly chunkBytes?: number | undefined
+  readonly chunkDelay?: Duration.Duration | undefined
+}
 
 /** Writes a body as it comes, or in pieces of a fixed size that ignore where characters and events end. */
 export class BodyWriter {
   readonly #exchange: Exchange
   readonly #chunkBytes: number | undefined
+  readonly #between: Effect.Effect<void>
   #held: Uint8Array = new Uint8Array(0)
   #left: number
 
   /** Of a body, no more than `limit` bytes are sent. */
-  constructor(exchange: Exchange, chunkBytes: number | undefined, limit = Infinity) {
+  constructor(exchange: Exchange, { chunkBytes, chunkDelay }: Pieces, limit = Infinity) {
     this.#exchange = exchange
     this.#chunkBytes = chunkBytes
+    this.#between = chunkDelay === undefined ? Effect.void : Effect.sleep(chunkDelay)
     this.#left = limit
   }
 
@@ -35,7 +44,11 @@ export class BodyWriter {
     const whole = all.length - all.length % size
     this.#held = all.subarray(whole)
     const chunks = Array.from({ length: whole / size }, (_, index) => all.subarray(index * size, (index + 1) * size))
-    return Effect.forEach(chunks, (chunk) => this.#exchange.writePiece(chunk), { discard: true })
+    return Effect.forEach(
+      chunks,
+      (chunk) => Effect.andThen(this.#exchange.writePiece(chunk), this.#between),
+      { discard: true }
+    )
   }
 
   /** Sends what is held back for a whole piece. */

@@ -66,16 +66,20 @@ export class FakeApi {
   }): Effect.Effect<void> {
     const { entry } = exchange
     const { headers } = exchange.connection
-    const { queue, rateLimits, serving, startedAt } = this.#run
+    const { queue, rateLimits, rules, serving, startedAt } = this.#run
     const endpoint = route(entry.method, entry.path)
     const checked = typeof endpoint === "string"
-      ? checkRequest(endpoint, { headers, bodyBytes: received.size, ...received })
+      ? checkRequest(endpoint, { headers, bodyBytes: received.size, ...received }, rules)
       : endpoint
     const model = modelOf(received.body)
     const { admitted, refusal } = admitRequest(rateLimits.of(model), checked, this.#clock)
     // Taken and recorded in one go: the steps go to the requests in the order of the log.
     const step = typeof endpoint === "string" && refusal === undefined
-      ? queue.next(model, this.#clock.elapsed() - startedAt)
+      ? queue.next({
+        model,
+        elapsed: this.#clock.elapsed() - startedAt,
+        content: () => JSON.stringify(received.body) ?? ""
+      })
       : healthy
     this.log.add(entry)
     const context: AnswerContext = { exchange, admitted, checked, serving, clock: this.#clock }
@@ -109,6 +113,7 @@ const startRun = (plan: FaultPlan, clock: ServerClock) => ({
   plan,
   startedAt: clock.elapsed(),
   queue: new StepQueue(plan),
+  rules: plan.requestRules ?? {},
   rateLimits: new RateLimitSet(plan.rateLimits, clock.now()),
   batches: new BatchRun(plan.batches),
   serving: new Map<typeof healthy, number>()

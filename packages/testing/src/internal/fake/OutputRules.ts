@@ -1,4 +1,5 @@
 import * as Predicate from "effect/Predicate"
+import { type ApiErrorAnswer, errorOfCode } from "./ApiErrors.ts"
 import { forcedTool, isThinkingOn, outputFormat, outputSchema, toolsOf } from "./OutputRequest.ts"
 import { outputSchemaMistake } from "./OutputSchemaRules.ts"
 
@@ -26,6 +27,22 @@ const strictToolMistake = (fields: Fields): string | undefined => {
     if (mistake !== undefined) return `tools.${index}.custom: ${mistake}`
   }
   return undefined
+}
+
+/** The answer to a request with two tools of the same name. */
+export const toolNameConflict = (fields: Fields): ApiErrorAnswer | undefined => {
+  const names = toolsOf(fields).flatMap(({ name }) => Predicate.isString(name) ? [name] : [])
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  if (twice === undefined) return undefined
+  const { status, type } = errorOfCode("tool_name_conflict")
+  return {
+    status,
+    error: {
+      type,
+      message: `tools: Tool names must be unique: ${twice}`,
+      details: { error_code: "tool_name_conflict" }
+    }
+  }
 }
 
 const toolChoiceMistake = (fields: Fields): string | undefined => {

@@ -1,7 +1,7 @@
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import { BatchPlan } from "./batch/BatchSchema.ts"
-import { Time } from "./PlanValues.ts"
+import { Share, Time } from "./PlanValues.ts"
 import { RateLimitPlan } from "./RateLimitSchema.ts"
 import { Step } from "./StepSchema.ts"
 
@@ -16,6 +16,7 @@ const Lasting = (reason: string) =>
 export const Outage = Schema.Struct({
   from: Time,
   to: Schema.optional(Time),
+  share: Schema.optional(Share),
   step: Lasting("an outage lasts until its end")
 }).check(
   Schema.makeFilter(({ from, to }) =>
@@ -31,9 +32,16 @@ const queue = {
   outages: Schema.optional(Schema.Array(Outage))
 }
 
+export const RequestRulesPlan = Schema.Struct({
+  models: Schema.optional(Schema.Union([Schema.Literals(["any", "known"]), Schema.Array(Schema.NonEmptyString)])),
+  allowedFallbacks: Schema.optional(Schema.Record(Schema.String, Schema.Array(Schema.NonEmptyString)))
+})
+
 export const Plan = Schema.Struct({
   $schema: Schema.optional(Schema.String),
   ...queue,
+  seed: Schema.optional(Schema.String),
+  requestRules: Schema.optional(RequestRulesPlan),
   models: Schema.optional(Schema.Record(Schema.String, Schema.Struct(queue))),
   rateLimits: Schema.optional(RateLimitPlan),
   batches: Schema.optional(BatchPlan)

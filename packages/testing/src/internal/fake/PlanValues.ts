@@ -43,3 +43,10 @@ export const PositiveTime = Time.check(
     toJsonSchema: () => ({ not: { enum: [0] } })
   })
 )
+
+export const Share = Schema.Finite.check(
+  Schema.makeFilter((n) => n > 0 && n <= 1, {
+    expected: "a number above 0, at most 1",
+    toJsonSchema: () => ({ exclusiveMinimum: 0, maximum: 1 })
+  })
+)

@@ -1,4 +1,4 @@
-import type { LimitName, RateLimits, Reported } from "./RateLimits.ts"
+import type { LimitName, RateLimits, Reported, Tier } from "./RateLimits.ts"
 
 const headerNames: Readonly<Record<LimitName | "tokens", string>> = {
   requests: "requests",
@@ -7,28 +7,39 @@ const headerNames: Readonly<Record<LimitName | "tokens", string>> = {
   tokens: "tokens"
 }
 
+const tokenNames = ["inputTokens", "outputTokens"] as const
 const reportedNames = ["requests", "inputTokens", "outputTokens", "tokens"] as const
 
-/** The limits as `anthropic-ratelimit-*` headers; `exhausted` is shown as used up, whatever is left of it. */
+/**
+ * The limits as `anthropic-ratelimit-*` headers; `exhausted` is shown as used up, whatever is left of it. Who has a Priority
+ * Tier sees its limits too, and a request in fast mode those of fast mode.
+ */
 export const rateLimitHeaders = (
   limits: RateLimits,
+  tier: Tier,
   now: number,
   exhausted?: LimitName
 ): Record<string, string> => {
   const report = limits.report(now)
-  return Object.fromEntries(
-    reportedNames.flatMap((name) =>
-      headersOf(headerNames[name], name === exhausted ? usedUp(report[name], now) : report[name])
-    )
-  )
+  const priority = limits.reportTier("priority", now)
+  const fast = tier === "fast" ? limits.reportTier("fast", now) : undefined
+  return Object.fromEntries([
+    ...reportedNames.flatMap((name) =>
+      headersOf(`ratelimit-${headerNames[name]}`, name === exhausted ? usedUp(report[name], now) : report[name])
+    ),
+    ...tokenNames.flatMap((name) => [
+      ...(priority === undefined ? [] : headersOf(`priority-${headerNames[name]}`, priority[name])),
+      ...(fast === undefined ? [] : headersOf(`fast-${headerNames[name]}`, fast[name]))
+    ])
+  ])
 }
 
 const usedUp = (bucket: Reported, now: number): Reported => ({ ...bucket, remaining: 0, reset: now + bucket.window })
 
 const headersOf = (name: string, bucket: Reported): ReadonlyArray<readonly [string, string]> => [
-  [`anthropic-ratelimit-${name}-limit`, String(Math.round(bucket.limit))],
-  [`anthropic-ratelimit-${name}-remaining`, String(bucket.remaining)],
-  [`anthropic-ratelimit-${name}-reset`, resetText(bucket)]
+  [`anthropic-${name}-limit`, String(Math.round(bucket.limit))],
+  [`anthropic-${name}-remaining`, String(bucket.remaining)],
+  [`anthropic-${name}-reset`, resetText(bucket)]
 ]
 
 const minute = 60_000

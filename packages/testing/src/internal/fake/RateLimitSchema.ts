@@ -1,6 +1,6 @@
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
-import { Count, Positive, PositiveTime, Time } from "./PlanValues.ts"
+import { Count, Positive, PositiveTime, Share, Time } from "./PlanValues.ts"
 
 export const limitNames = ["requests", "inputTokens", "outputTokens"] as const
 
@@ -10,7 +10,7 @@ const limits = {
   outputTokens: Schema.optional(Positive)
 }
 
-const aLimit = limitNames.join(", ")
+const others = ["ramp", "priority", "fast"] as const
 
 const positive = (maximum: number, expected: string) =>
   Schema.Finite.check(Schema.makeFilter((n) => n > 0 && n <= maximum, {
@@ -19,7 +19,7 @@ const positive = (maximum: number, expected: string) =>
   }))
 
 export const OtherConsumersPlan = Schema.Struct({
-  share: Schema.optional(positive(1, "a number above 0, at most 1")),
+  share: Schema.optional(Share),
   requestsPerSecond: Schema.optional(positive(1_000, "a number above 0, at most 1000")),
   inputTokens: Schema.optional(Count),
   outputTokens: Schema.optional(Count),
@@ -42,16 +42,42 @@ export const OtherConsumersPlan = Schema.Struct({
   )
 )
 
+const tokenLimits = Schema.Struct({
+  inputTokens: Schema.optional(Positive),
+  outputTokens: Schema.optional(Positive)
+})
+
+export const RampPlan = Schema.Struct({
+  requests: Schema.optional(Positive),
+  inputTokens: Schema.optional(Positive),
+  growth: Schema.optional(Schema.Finite.check(
+    Schema.makeFilter((n) => n > 1, { expected: "a number above 1", toJsonSchema: () => ({ exclusiveMinimum: 1 }) })
+  )),
+  window: Schema.optional(PositiveTime)
+}).check(
+  Schema.makeFilter(({ inputTokens, requests }) =>
+    inputTokens !== undefined || requests !== undefined || "Expected at least one of requests, inputTokens"
+  )
+)
+
 export const RateLimitPlan = Schema.Struct({
   ...limits,
   window: Schema.optional(PositiveTime),
   enforce: Schema.optional(Schema.Boolean),
   rounding: Schema.optional(Positive),
   models: Schema.optional(Schema.Record(Schema.String, Schema.Struct(limits))),
-  otherConsumers: Schema.optional(OtherConsumersPlan)
+  otherConsumers: Schema.optional(OtherConsumersPlan),
+  ramp: Schema.optional(RampPlan),
+  priority: Schema.optional(tokenLimits),
+  fast: Schema.optional(tokenLimits)
 }).check(
   Schema.makeFilter((plan) =>
-    limitNames.some((name) => plan[name] !== undefined) || Object.keys(plan.models ?? {}).length > 0
-    || `Expected at least one of ${aLimit}, models`
+    [...limitNames, ...others].some((name) => plan[name] !== undefined) || Object.keys(plan.models ?? {}).length > 0
+    || `Expected at least one of ${[...limitNames, "models", ...others].join(", ")}`
+  ),
+  Schema.makeFilter(({ enforce, ramp }) =>
+    enforce !== false || ramp === undefined
+      ? undefined
+      : { path: ["ramp"], issue: "Expected no ramp with enforce false: no header reports it" }
   )
 )

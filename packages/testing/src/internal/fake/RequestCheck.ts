@@ -3,8 +3,11 @@ import { statusOf } from "./ApiErrors.ts"
 import { betaMistake, betasOf } from "./Betas.ts"
 import { type Turn, turnsOf } from "./Conversation.ts"
 import { conversationMistake } from "./ConversationRules.ts"
-import { outputMistake } from "./OutputRules.ts"
+import { modelMistake, unknownModel } from "./ModelRules.ts"
+import { outputMistake, toolNameConflict } from "./OutputRules.ts"
+import type { RequestRulesPlan } from "./PlanSchema.ts"
 import { fallbacksMistake } from "./ServerFallback.ts"
+import { versionMistake } from "./VersionRules.ts"
 
 export const maxBodyBytes = 32 * 1024 * 1024
 
@@ -48,7 +51,7 @@ export const checkRequest = (endpoint: Endpoint, received: {
   readonly bodyBytes: number
   readonly body: unknown
   readonly bodyIsJson: boolean
-}): ApiRequest | ApiErrorAnswer => {
+}, rules: typeof RequestRulesPlan.Type = {}): ApiRequest | ApiErrorAnswer => {
   if (!received.headers["x-api-key"] && !received.headers["authorization"]) {
     return refusal("authentication_error", "x-api-key header is required")
   }
@@ -57,7 +60,7 @@ export const checkRequest = (endpoint: Endpoint, received: {
   }
   if (!received.bodyIsJson) return invalid("The request body is not valid JSON")
   if (!isRecord(received.body)) return invalid("The request body must be a JSON object")
-  return checkFields(endpoint, received.body, betasOf(received.headers))
+  return checkFields(endpoint, received.body, received.headers, rules)
 }
 
 export const isRecord = (value: unknown): value is { readonly [field: string]: unknown } =>
@@ -66,7 +69,8 @@ export const isRecord = (value: unknown): value is { readonly [field: string]: u
 const checkFields = (
   endpoint: Endpoint,
   fields: { readonly [field: string]: unknown },
-  betas: ReadonlySet<string>
+  headers: { readonly [name: string]: unknown },
+  rules: typeof RequestRulesPlan.Type
 ): ApiRequest | ApiErrorAnswer => {
   const required = endpoint === "messages" ? ["model", "max_tokens", "messages"] : ["model", "messages"]
   const missing = required.find((field) => fields[field] === undefined)
@@ -75,10 +79,15 @@ const checkFields = (
   if (typeof model !== "string" || model === "") return invalid("model: Input should be a valid string")
   if (!Array.isArray(messages)) return invalid("messages: Input should be a valid list")
   if (messages.length === 0) return invalid("messages: at least one message is required")
-  const request = { endpoint, model, fields, turns: turnsOf(messages), betas }
-  const mistake = betaMistake(request) ?? fallbacksMistake(fields["fallbacks"]) ?? outputMistake(fields)
+  const absent = unknownModel(model, rules)
+  if (absent !== undefined) return absent
+  const request = { endpoint, model, fields, turns: turnsOf(messages), betas: betasOf(headers) }
+  const mistake = betaMistake(request) ?? fallbacksMistake(fields["fallbacks"])
+    ?? versionMistake(request, headers["anthropic-version"]) ?? modelMistake(request, rules) ?? outputMistake(fields)
     ?? conversationMistake(request)
   if (mistake !== undefined) return invalid(mistake)
+  const conflict = toolNameConflict(fields)
+  if (conflict !== undefined) return conflict
   if (endpoint === "countTokens") return { ...request, stream: false }
   if (typeof maxTokens !== "number" || !Number.isInteger(maxTokens)) {
     return invalid("max_tokens: Input should be a valid integer")

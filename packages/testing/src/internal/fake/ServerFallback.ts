@@ -44,7 +44,14 @@ export const fallBack = (
       usage: {
         ...refused.usage,
         output_tokens: 0,
-        iterations: asked.map((model, index) => iteration("message", model, refused, index === 0 ? undefined : 0))
+        iterations: asked.map((model, index) =>
+          iteration(
+            index === models.length ? "fallback_message" : "message",
+            model,
+            refused,
+            index === 0 ? undefined : 0
+          )
+        )
       }
     }
   }

@@ -1,3 +1,4 @@
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Admitted } from "./Admission.ts"
 import { type AnswerMessage, answerMessage } from "./AnswerMessage.ts"
@@ -10,7 +11,7 @@ import type { LimitName, Refusal } from "./RateLimits.ts"
 import { type checkRequest, isApiErrorAnswer } from "./RequestCheck.ts"
 import type { ServerClock } from "./ServerClock.ts"
 import { healthy } from "./StepQueue.ts"
-import type { CapacityStep, MessageStep, ResponseStep, Step } from "./StepSchema.ts"
+import type { CapacityStep, ErrorStep, MessageStep, ResponseStep, Step } from "./StepSchema.ts"
 import { sendStream } from "./StreamAnswer.ts"
 import { estimateInputTokens } from "./TokenEstimate.ts"
 
@@ -28,6 +29,7 @@ export interface AnswerContext {
 }
 
 const organizationId = "00000000-0000-4000-8000-00000000fa4e"
+const workspaceId = "wrkspc_fake00000000000000000001"
 
 /** Answers one request as a step says. */
 export const answerStep = (step: FaultStep, context: AnswerContext): Effect.Effect<void> => {
@@ -40,7 +42,8 @@ const answerOf = (step: FaultStep, context: AnswerContext): Effect.Effect<void> 
     case "message":
       return answerMessageStep(step, context)
     case "error":
-      return answerError(context, step.status, step.error, step)
+      // After the delay: times in its headers count from the answer.
+      return Effect.suspend(() => answerErrorStep(step, context))
     case "response":
       return answerResponse(step, context)
     case "disconnect":
@@ -49,6 +52,18 @@ const answerOf = (step: FaultStep, context: AnswerContext): Effect.Effect<void> 
       return answerWithinCapacity(step, context)
   }
 }
+
+const answerErrorStep = (step: typeof ErrorStep.Type, context: AnswerContext): Effect.Effect<void> =>
+  answerError(context, step.status, step.error, {
+    headers: { ...retryDate(step.retryAt, context.clock.now()), ...step.headers },
+    limit: step.limit
+  })
+
+// A date has whole seconds. It is rounded up: who comes back then waited for all of the time.
+const retryDate = (wait: Duration.Duration | undefined, now: number) =>
+  wait === undefined
+    ? undefined
+    : { "retry-after": new Date(Math.ceil((now + Duration.toMillis(wait)) / 1000) * 1000).toUTCString() }
 
 const answerMessageStep = (step: typeof MessageStep.Type, context: AnswerContext): Effect.Effect<void> => {
   const { checked, exchange } = context
@@ -61,7 +76,11 @@ const answerMessageStep = (step: typeof MessageStep.Type, context: AnswerContext
   }
   const inputTokens = estimateInputTokens(checked.fields)
   if (checked.endpoint === "countTokens") return answerJson(step, context, { input_tokens: inputTokens })
-  const message = answerMessage(step, checked, { number: exchange.entry.number, inputTokens })
+  const message = answerMessage(step, checked, {
+    number: exchange.entry.number,
+    inputTokens,
+    tier: context.admitted.tier
+  })
   context.admitted.settleInput(inputUsed(message))
   if (!checked.stream) {
     context.admitted.produce(message.usage.output_tokens)
@@ -89,6 +108,7 @@ export const answerJson = (
     body: Buffer.from(JSON.stringify(body)),
     bodyDelay: step.bodyDelay,
     chunkBytes: step.chunkBytes,
+    chunkDelay: step.chunkDelay,
     interrupt: step.interrupt?.how === "error" ? undefined : step.interrupt
   })
 
@@ -111,20 +131,31 @@ export const answerError = (
   })
 }
 
-const limitTexts: Readonly<Record<LimitName, string>> = {
+const limitTexts: Readonly<Record<Exclude<Refusal["limit"], "ramp">, string>> = {
   requests: "requests",
   inputTokens: "input tokens",
   outputTokens: "output tokens"
 }
 
 /** Answers a request that a rate limit did not let in; the wait is in whole seconds, as the API sends it. */
-export const answerRefusal = ({ limit, size, wait }: Refusal, context: AnswerContext): Effect.Effect<void> =>
+export const answerRefusal = (refusal: Refusal, context: AnswerContext): Effect.Effect<void> =>
   answerError(
     context,
     429,
-    { type: "rate_limit_error", message: `This request would exceed the limit of ${size} ${limitTexts[limit]}` },
-    { headers: { "retry-after": String(Math.ceil(wait / 1000)) } }
+    { type: "rate_limit_error", ...refusalReason(refusal) },
+    { headers: { "retry-after": String(Math.ceil(refusal.wait / 1000)) } }
   )
+
+const refusalReason = ({ limit, size, tier }: Refusal) => {
+  if (limit === "ramp") {
+    return {
+      message: "This request would exceed the limit on how fast usage may grow",
+      details: { error_code: "ramp_limit_exceeded" }
+    }
+  }
+  const mode = tier === "fast" && limit !== "requests" ? " in fast mode" : ""
+  return { message: `This request would exceed the limit of ${size} ${limitTexts[limit]}${mode}` }
+}
 
 const answerResponse = (step: typeof ResponseStep.Type, { exchange }: AnswerContext): Effect.Effect<void> => {
   const text = typeof step.body === "string"
@@ -138,6 +169,7 @@ const answerResponse = (step: typeof ResponseStep.Type, { exchange }: AnswerCont
     body: Buffer.from(body),
     bodyDelay: step.bodyDelay,
     chunkBytes: step.chunkBytes,
+    chunkDelay: step.chunkDelay,
     interrupt: step.interrupt
   })
 }
@@ -146,7 +178,13 @@ const answerWithinCapacity = (step: typeof CapacityStep.Type, context: AnswerCon
   Effect.suspend(() => {
     const { serving } = context
     const others = serving.get(step) ?? 0
-    if (others >= step.limit) return answerError(context, 529, { type: "overloaded_error" })
+    if (others >= step.limit) {
+      return answerError(context, 529, { type: "overloaded_error" }, {
+        headers: step.retryAfter === undefined
+          ? undefined
+          : { "retry-after": String(Duration.toSeconds(step.retryAfter)) }
+      })
+    }
     serving.set(step, others + 1)
     return Effect.delay(answerStep(healthy, context), step.serviceTime).pipe(
       Effect.ensuring(Effect.sync(() => {
@@ -163,7 +201,8 @@ export const apiHeaders = (
   present({
     "request-id": exchange.entry.requestId,
     "anthropic-organization-id": organizationId,
-    ...rateLimitHeaders(admitted.limits, clock.now(), exhausted),
+    "anthropic-workspace-id": workspaceId,
+    ...rateLimitHeaders(admitted.limits, admitted.tier, clock.now(), exhausted),
     ...lowerCased(planned)
   })
 

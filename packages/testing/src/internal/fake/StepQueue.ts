@@ -1,4 +1,5 @@
 import * as Duration from "effect/Duration"
+import { Draws } from "./Draw.ts"
 import type { Plan } from "./PlanSchema.ts"
 import type { Step } from "./StepSchema.ts"
 
@@ -8,41 +9,69 @@ type Queue = Pick<FaultPlan, "steps" | "after" | "outages">
 
 export const healthy: FaultStep = { kind: "message" }
 
-/** Hands out the steps of a plan, one a request. `elapsed` is the time since the plan began, in milliseconds. */
+/** A request as far as its step depends on it. */
+interface Received {
+  readonly model: string | undefined
+  /** The time since the plan began, in milliseconds. */
+  readonly elapsed: number
+  /** What it says, by which a share of the requests is chosen. */
+  readonly content: () => string
+}
+
+/** Hands out the steps of a plan, one a request. */
 export class StepQueue {
   readonly #shared: Cursor
   readonly #byModel: ReadonlyMap<string, Cursor>
+  readonly #draws: Draws
 
   constructor(plan: FaultPlan) {
     this.#shared = new Cursor(plan)
     this.#byModel = new Map(Object.entries(plan.models ?? {}).map(([model, queue]) => [model, new Cursor(queue)]))
+    this.#draws = new Draws(plan.seed ?? "")
   }
 
-  next(model: string | undefined, elapsed: number): FaultStep {
-    const own = model === undefined ? undefined : this.#byModel.get(model)
-    return (own ?? this.#shared).next(elapsed)
+  next({ content, elapsed, model }: Received): FaultStep {
+    const queue = (model === undefined ? undefined : this.#byModel.get(model)) ?? this.#shared
+    return queue.next(elapsed, queue.draws ? this.#draws.next(content()) : noDraw)
   }
 }
 
+type Draw = (name: string) => number
+
+const noDraw: Draw = () => 0
+
+interface Outage {
+  readonly from: number
+  readonly to: number
+  readonly share: number
+  readonly step: FaultStep
+}
+
 class Cursor {
+  /** Whether a step can depend on chance. */
+  readonly draws: boolean
   readonly #steps: ReadonlyArray<FaultStep>
   readonly #after: FaultStep
-  readonly #outages: ReadonlyArray<{ readonly from: number; readonly to: number; readonly step: FaultStep }>
+  readonly #outages: ReadonlyArray<Outage>
   #index = 0
   #served = 0
 
   constructor(queue: Queue) {
     this.#steps = queue.steps ?? []
     this.#after = queue.after ?? healthy
-    this.#outages = (queue.outages ?? []).map(({ from, step, to }) => ({
+    this.#outages = (queue.outages ?? []).map(({ from, share = 1, step, to }) => ({
       from: Duration.toMillis(from),
       to: to === undefined ? Infinity : Duration.toMillis(to),
+      share,
       step
     }))
+    this.draws = this.#outages.some(({ share }) => share < 1)
   }
 
-  next(elapsed: number): FaultStep {
-    const outage = this.#outages.find(({ from, to }) => from <= elapsed && elapsed < to)
+  next(elapsed: number, draw: Draw): FaultStep {
+    const outage = this.#outages.find(({ from, share, to }, index) =>
+      from <= elapsed && elapsed < to && (share === 1 || draw(`outage ${index}`) < share)
+    )
     if (outage !== undefined) return outage.step
     const step = this.#steps[this.#index]
     if (step === undefined) return this.#after

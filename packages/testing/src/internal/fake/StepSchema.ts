@@ -89,6 +89,19 @@ const common = {
   delay: Schema.optional(Time)
 }
 
+const pieces = {
+  chunkBytes: Schema.optional(Positive),
+  chunkDelay: Schema.optional(Time)
+}
+
+const delayedPieces = ({ chunkBytes, chunkDelay }: {
+  readonly chunkBytes?: number | undefined
+  readonly chunkDelay?: Duration.Duration | undefined
+}) =>
+  chunkDelay === undefined || chunkBytes !== undefined
+    ? undefined
+    : { path: ["chunkDelay"], issue: "Expected chunkBytes, the size of the pieces that it is between" }
+
 const Usage = Schema.Struct({
   input_tokens: Schema.optional(Count),
   output_tokens: Schema.optional(Count),
@@ -130,12 +143,15 @@ export const MessageStep = Schema.Struct({
   headers: Schema.optional(Headers),
   bodyDelay: Schema.optional(Time),
   eventDelay: Schema.optional(Time),
-  chunkBytes: Schema.optional(Positive),
+  ...pieces,
+  lineEnd: Schema.optional(Schema.Literals(["lf", "crlf", "cr"])),
+  byteOrderMark: Schema.optional(Schema.Boolean),
   insert: Schema.optional(Schema.Array(Insert)),
   interrupt: Schema.optional(
     Schema.Union([held("stall"), held("end"), broken("reset"), broken("close"), ErrorInterruption])
   )
 }).check(
+  Schema.makeFilter(delayedPieces),
   Schema.makeFilter(
     (step) => step.text === undefined || step.content === undefined || "Expected text or content, not both",
     { toJsonSchema: () => ({ not: { required: ["text", "content"] } }) }
@@ -174,6 +190,7 @@ export const ErrorStep = Schema.Struct({
   status: status(400),
   error: ApiError,
   headers: Schema.optional(Headers),
+  retryAt: Schema.optional(Time),
   limit: Schema.optional(Schema.Literals(limitNames))
 })
 
@@ -185,13 +202,13 @@ export const ResponseStep = Schema.Struct({
   contentType: Schema.optional(HeaderValue),
   body: Schema.optional(Schema.Json),
   bodyDelay: Schema.optional(Time),
-  chunkBytes: Schema.optional(Positive),
+  ...pieces,
   interrupt: Schema.optional(Schema.Struct({
     how: Schema.Literals(["stall", "end", "reset", "close"]),
     afterBytes: Schema.optional(Count),
     pause: Schema.optional(Time)
   }))
-})
+}).check(Schema.makeFilter(delayedPieces))
 
 export const DisconnectStep = Schema.Struct({
   kind: Schema.Literal("disconnect"),
@@ -203,7 +220,8 @@ export const CapacityStep = Schema.Struct({
   kind: Schema.Literal("capacity"),
   ...common,
   limit: Count,
-  serviceTime: Time
+  serviceTime: Time,
+  retryAfter: Schema.optional(Time)
 })
 
 export const Step = Schema.Union([MessageStep, ErrorStep, ResponseStep, DisconnectStep, CapacityStep])

@@ -5,6 +5,7 @@ import { errorBody } from "./ApiErrors.ts"
 import { interruptAnswer } from "./BodyAnswer.ts"
 import { BodyWriter } from "./BodyWriter.ts"
 import type { ResponseHeaders } from "./Connection.ts"
+import { EventFrames } from "./EventFrames.ts"
 import type { Exchange } from "./Exchange.ts"
 import type { MessageStep } from "./StepSchema.ts"
 import { type AnswerEvent, streamEvents } from "./StreamEvents.ts"
@@ -25,7 +26,8 @@ export const sendStream = (exchange: Exchange, step: Step, answer: {
   Effect.gen(function*() {
     const { interrupt } = step
     const events = streamEvents(answer.message, answer.requestedModel)
-    const writer = new BodyWriter(exchange, step.chunkBytes, cutAfterBytes(interrupt))
+    const frames = new EventFrames(step)
+    const writer = new BodyWriter(exchange, step, cutAfterBytes(interrupt))
     yield* exchange.head(200, {
       "content-type": "text/event-stream; charset=utf-8",
       "cache-control": "no-cache",
@@ -34,10 +36,12 @@ export const sendStream = (exchange: Exchange, step: Step, answer: {
     yield* exchange.flushHead
     if (step.bodyDelay !== undefined) yield* Effect.sleep(step.bodyDelay)
 
+    yield* writer.write(frames.mark)
+
     const insertsAt = (count: number) =>
       Effect.forEach(
         (step.insert ?? []).filter(({ afterEvents = defaultAfterEvents }) => afterEvents === count),
-        (insert) => sendInsert(writer, insert),
+        (insert) => sendInsert(writer, insertFrame(frames, insert), insert),
         { discard: true }
       )
     const interruptAt = cutAfterEvents(interrupt, events.length)
@@ -49,12 +53,12 @@ export const sendStream = (exchange: Exchange, step: Step, answer: {
       if (interruptAt === count || writer.isFull) break
       if (count > 0) yield* pause(writer, step.eventDelay)
       if (event.type === producing) answer.onOutput(produced)
-      yield* writer.write(frame(event.type, event))
-      if (event.type === "content_block_start" && event.index === 0) yield* writer.write(ping)
+      yield* writer.write(frames.event(event.type, event))
+      if (event.type === "content_block_start" && event.index === 0) yield* writer.write(frames.ping)
     }
     if (interruptAt === undefined || interruptAt === events.length) yield* insertsAt(events.length)
     if (interrupt?.how === "error") {
-      yield* writer.write(errorFrame(interrupt, exchange.entry.requestId))
+      yield* writer.write(errorFrame(frames, interrupt, exchange.entry.requestId))
     }
     yield* writer.flush
     yield* interrupt === undefined || interrupt.how === "error"
@@ -81,9 +85,8 @@ const producingType = (events: ReadonlyArray<AnswerEvent>): AnswerEvent["type"] 
 const pause = (writer: BodyWriter, duration: Duration.Duration | undefined): Effect.Effect<void> =>
   duration === undefined ? Effect.void : Effect.andThen(writer.flush, Effect.sleep(duration))
 
-const sendInsert = (writer: BodyWriter, insert: Insert): Effect.Effect<void> =>
+const sendInsert = (writer: BodyWriter, bytes: Uint8Array, insert: Insert): Effect.Effect<void> =>
   Effect.gen(function*() {
-    const bytes = insertFrame(insert)
     const count = insert.count === "forever" ? Infinity : insert.count ?? 1
     for (let sent = 0; sent < count && !writer.isFull; sent++) {
       if (sent > 0) yield* pause(writer, insert.interval)
@@ -91,27 +94,20 @@ const sendInsert = (writer: BodyWriter, insert: Insert): Effect.Effect<void> =>
     }
   })
 
-const insertFrame = (insert: Insert): Uint8Array => {
+const insertFrame = (frames: EventFrames, insert: Insert): Uint8Array => {
   switch (insert.kind) {
     case "ping":
-      return ping
+      return frames.ping
     case "comment":
-      return Buffer.from(prefixed(":", insert.text ?? "keep-alive") + "\n")
+      return frames.comment(insert.text ?? "keep-alive")
     case "event":
-      return frame(insert.event, insert.data)
+      return frames.event(insert.event, insert.data)
   }
 }
 
 const errorFrame = (
+  frames: EventFrames,
   interrupt: Extract<Step["interrupt"], { readonly how: "error" }>,
   requestId: string
-): Uint8Array => frame("error", interrupt.data ?? errorBody(interrupt.error ?? { type: "overloaded_error" }, requestId))
-
-// Text stands as it is, so that a plan can send data that is no JSON.
-const frame = (event: string, data: unknown): Uint8Array =>
-  Buffer.from(`event: ${event}\n${prefixed("data:", typeof data === "string" ? data : JSON.stringify(data))}\n`)
-
-const prefixed = (prefix: string, text: string): string =>
-  text.split("\n").map((line) => `${prefix} ${line}\n`).join("")
-
-const ping = frame("ping", { type: "ping" })
+): Uint8Array =>
+  frames.event("error", interrupt.data ?? errorBody(interrupt.error ?? { type: "overloaded_error" }, requestId))

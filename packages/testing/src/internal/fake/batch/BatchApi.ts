@@ -65,7 +65,8 @@ export class BatchRun {
   }
 
   nextStep(operation: Operation) {
-    return this.#steps.get(operation)?.next(undefined, 0) ?? { kind: "message" as const }
+    return this.#steps.get(operation)?.next({ model: undefined, elapsed: 0, content: () => "" })
+      ?? { kind: "message" as const }
   }
 
   nextResultsFault(): ResultsFault {

@@ -1,5 +1,5 @@
 import * as Schema from "effect/Schema"
-import { Count, Positive, Time } from "../PlanValues.ts"
+import { Count, Positive, Share, Time } from "../PlanValues.ts"
 import { ApiError, DisconnectStep, ErrorStep, MessageStep, ResponseStep } from "../StepSchema.ts"
 
 export const batchOperations = ["create", "list", "retrieve", "cancel", "delete", "results"] as const
@@ -14,13 +14,6 @@ const isPattern = (text: string): boolean => {
 
 const Pattern = Schema.String.check(
   Schema.makeFilter(isPattern, { expected: "a regular expression", toJsonSchema: () => ({ format: "regex" }) })
-)
-
-const Share = Schema.Finite.check(
-  Schema.makeFilter((n) => n > 0 && n <= 1, {
-    expected: "a number above 0, at most 1",
-    toJsonSchema: () => ({ exclusiveMinimum: 0, maximum: 1 })
-  })
 )
 
 const which = {

@@ -1,3 +1,4 @@
+import { fraction } from "../Draw.ts"
 import type { BatchPlan } from "./BatchSchema.ts"
 
 /** What the plan says becomes of some requests. */
@@ -39,13 +40,4 @@ export class ItemOutcomes {
       && from <= draw && draw < to
     )?.rule
   }
-}
-
-/** A number from 0 up to 1 that a text always has: FNV-1a, its bits mixed so that similar texts come far apart. */
-const fraction = (text: string): number => {
-  let hash = 0x811c9dc5
-  for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193)
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32
 }
