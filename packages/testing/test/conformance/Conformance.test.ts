@@ -1,0 +1,228 @@
+import { ERROR_CODE_CLASSES } from "@anthropic-ai/sdk/core/error-classes"
+import type { RefusalStopDetails } from "@anthropic-ai/sdk/resources/messages"
+import { errorTypes } from "@effect-claude/client/Classification"
+import * as FakeClaudeApi from "@effect-claude/testing/FakeClaudeApi"
+import * as FaultStep from "@effect-claude/testing/FaultStep"
+import { assert, beforeAll, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { readFileSync } from "node:fs"
+import { catalogue } from "./Catalogue.ts"
+import { curlAll, described, type Transfer } from "./Curl.ts"
+import type { Entry } from "./Entry.ts"
+import { withoutBeta } from "./ErrorCodes.ts"
+import { factRows } from "./FactRows.ts"
+import { independent, modelOf, official, own, type Seen, type Target } from "./Observation.ts"
+
+/** One plan for all entries: each has a model of its own. */
+const plan = { models: Object.fromEntries(catalogue.map((entry) => [modelOf(entry), { after: entry.step }])) }
+
+const transports = {
+  "over a socket": Effect.map(FakeClaudeApi.make({ plan }), ({ url }): Target => ({ url, fetch: globalThis.fetch })),
+  "in memory": FakeClaudeApi.makeInMemory({ plan })
+}
+
+/** What was seen where it is not what the catalogue says. */
+const differences = (seen: ReadonlyMap<Entry, string>, expected: (entry: Entry) => string) =>
+  Object.fromEntries(
+    catalogue
+      .filter((entry) => seen.get(entry) !== expected(entry))
+      .map((entry) => [entry.name, { seen: seen.get(entry), expected: expected(entry) }])
+  )
+
+const concurrency = 16
+
+const headersAreThere = (entry: Entry, headers: Seen["headers"]): void => {
+  for (const [name, expected] of Object.entries(entry.headers ?? {})) {
+    const value = headers(name) ?? ""
+    if (expected instanceof RegExp) assert.match(value, expected, entry.name)
+    else assert.strictEqual(value, expected, `${entry.name}: ${name}`)
+  }
+}
+
+beforeAll(() => {
+  Object.assign(globalThis, { AI_SDK_LOG_WARNINGS: false })
+})
+
+for (const [transport, makeTarget] of Object.entries(transports)) {
+  describe(`every fault, ${transport}`, () => {
+    const seeAll = <A>(see: (entry: Entry, target: Target) => Effect.Effect<A>) =>
+      Effect.gen(function*() {
+        const target = yield* makeTarget
+        const seen = yield* Effect.forEach(catalogue, (entry) =>
+          Effect.map(see(entry, target), (what) => [entry, what] as const), {
+          concurrency
+        })
+        return new Map(seen)
+      }).pipe(Effect.scoped)
+
+    for (
+      const [name, see, field] of [["the official SDK", official, "sdk"], ["the AI SDK", independent, "ai"]] as const
+    ) {
+      it.live(`through ${name}`, () =>
+        Effect.gen(function*() {
+          const seen = yield* seeAll((entry, target) =>
+            Effect.map(Effect.promise(() => see(entry, target)), ({ headers, requestIds, what }) => {
+              if (requestIds !== undefined) {
+                assert.match(String(requestIds[0]), /^req_fake\d{20}$/, entry.name)
+                assert.strictEqual(requestIds[1], requestIds[0], entry.name)
+              }
+              if (/^\w+ [45]\d\d/.test(what)) headersAreThere(entry, headers)
+              return withoutBeta(what)
+            })
+          )
+          assert.deepStrictEqual(differences(seen, (entry) => entry[field]), {})
+        }))
+    }
+
+    it.live("through the client of this repository", () =>
+      Effect.gen(function*() {
+        assert.deepStrictEqual(differences(yield* seeAll(own), (entry) => entry.own), {})
+      }))
+  })
+}
+
+describe("every fault through curl", () => {
+  it.live("exit code, status line, headers and body", () =>
+    Effect.gen(function*() {
+      const { url } = yield* FakeClaudeApi.make({ plan })
+      const transfers = yield* curlAll(url, catalogue)
+      const seen = new Map([...transfers].map(([entry, transfer]) => [entry, described(entry, transfer)]))
+      assert.deepStrictEqual(differences(seen, (entry) => entry.curl), {})
+      for (const [entry, transfer] of transfers) {
+        if (entry.step.kind === "error") isExactError(entry, entry.step, transfer)
+        if (entry.step.kind === "response") isExactResponse(entry, entry.step, transfer)
+      }
+      const healthy = [...transfers].find(([{ name }]) => name === "healthy answer")?.[1]
+      assert.deepStrictEqual(headerNames(healthy), apiHeaders)
+    }))
+})
+
+const ratelimits = ["requests", "tokens", "input-tokens", "output-tokens"].flatMap((name) =>
+  ["limit", "remaining", "reset"].map((field) => `anthropic-ratelimit-${name}-${field}`)
+)
+
+/** The names of the headers of every answer of the API: its own, and those of any HTTP server. */
+const apiHeaders = [
+  "anthropic-organization-id",
+  "anthropic-workspace-id",
+  "connection",
+  "content-length",
+  "content-type",
+  "date",
+  "request-id",
+  ...ratelimits
+].toSorted()
+
+const headerNames = (transfer: Transfer | undefined): ReadonlyArray<string> =>
+  [...transfer?.headers.keys() ?? []].map((name) => name.toLowerCase()).toSorted()
+
+const headerOf = ({ headers }: Transfer, name: string): string | undefined =>
+  [...headers].find(([key]) => key.toLowerCase() === name)?.[1]
+
+/** Byte for byte what the API sends with an error: its headers, and a body of these fields in this order. */
+const isExactError = (
+  entry: Entry,
+  { error, headers, retryAt, status }: FaultStep.StepOf<"error">,
+  transfer: Transfer
+) => {
+  const planned = [...Object.keys(headers ?? {}), ...(retryAt === undefined ? [] : ["retry-after"])]
+  assert.match(transfer.statusLine, new RegExp(`^HTTP/1\\.1 ${status} `), entry.name)
+  assert.deepStrictEqual(headerNames(transfer), [...new Set([...apiHeaders, ...planned])].toSorted(), entry.name)
+  assert.strictEqual(headerOf(transfer, "content-type"), "application/json")
+  for (const name of ratelimits) {
+    const format = name.endsWith("reset") ? /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/ : /^\d+$/
+    assert.match(headerOf(transfer, name) ?? "", format, `${entry.name}: ${name}`)
+  }
+  headersAreThere(entry, (name) => headerOf(transfer, name) ?? null)
+  const text = transfer.body.toString("utf8")
+  const body = JSON.parse(text)
+  const { details, message = body.error.message, type } = error
+  const expected = {
+    type: "error",
+    error: { type, message, ...(details === undefined ? {} : { details }) },
+    request_id: headerOf(transfer, "request-id")
+  }
+  assert.strictEqual(text, JSON.stringify(expected), entry.name)
+  assert.isAbove(message.length, 0, entry.name)
+}
+
+/** A proxy adds nothing of the API. */
+const isExactResponse = (entry: Entry, step: FaultStep.StepOf<"response">, transfer: Transfer) => {
+  assert.deepStrictEqual(headerNames(transfer), ["connection", "content-length", "content-type", "date"], entry.name)
+  assert.strictEqual(headerOf(transfer, "content-type"), step.contentType ?? "application/json", entry.name)
+  assert.strictEqual(transfer.body.toString("utf8"), step.body ?? "", entry.name)
+}
+
+describe("the catalogue", () => {
+  it("has every row of the facts", () => {
+    assert.sameMembers([...new Set(catalogue.map(({ row }) => row))], [...factRows])
+  })
+
+  it("has every function of FaultStep", () => {
+    const functions = Object.entries(FaultStep).flatMap(([name, value]) =>
+      typeof value === "function" && name !== "FaultStep" ? [name] : []
+    )
+    const named = new Set<string>(catalogue.map(({ preset }) => preset))
+    assert.deepStrictEqual(functions.filter((name) => !named.has(name)), [])
+  })
+
+  it("has every error code that the SDK has a class for, with its status", () => {
+    const listed = catalogue.filter(({ row }) => row === "A error codes").map(({ sdk }) => {
+      const [, status = "", , code = ""] = sdk.split(" ")
+      return `${status} ${code}`
+    })
+    assert.sameMembers(listed, [...ERROR_CODE_CLASSES.keys()])
+  })
+
+  it("has an error event of every type, and every category of a refusal", () => {
+    const types = new Set(
+      catalogue.flatMap(({ step }) =>
+        step.kind === "message" && step.interrupt?.how === "error" ? [step.interrupt.error?.type] : []
+      )
+    )
+    for (const type of Object.keys(errorTypes)) assert.isTrue(types.has(type), type)
+    const categories = catalogue.flatMap(({ step }) =>
+      step.kind === "message" && step.stopDetails !== undefined ? [step.stopDetails.category] : []
+    )
+    assert.sameMembers(categories, [...refusalCategories, null])
+  })
+
+  it("names each entry once", () => {
+    assert.strictEqual(new Set(catalogue.map(({ name }) => name)).size, catalogue.length)
+  })
+
+  it("is the table in docs/testing.md", () => {
+    const page = readFileSync(new URL("../../../../docs/testing.md", import.meta.url), "utf8")
+    const table = /\| fault +\|[^]*?\n\n/.exec(page.slice(page.indexOf("### Every fault")))?.[0] ?? ""
+    const rows = table.trim().split("\n").slice(2).map((line) => line.split(/ *(?<!\\)\| */).slice(1, -1))
+    assert.deepStrictEqual(rows, documentedRows())
+  })
+})
+
+const refusalCategories: ReadonlyArray<NonNullable<RefusalStopDetails["category"]>> = [
+  "cyber",
+  "bio",
+  "frontier_llm",
+  "reasoning_extraction",
+  "general_harms"
+]
+
+/** The table of the documentation; the error codes, which all look the same, are one row. */
+const documentedRows = (): ReadonlyArray<ReadonlyArray<string>> => {
+  const cell = (text: string) => text.replaceAll("|", "\\|")
+  const [firstCode] = catalogue.filter(({ row }) => row === "A error codes")
+  return catalogue
+    .filter((entry) => entry.row !== "A error codes" || entry === firstCode)
+    .map((entry) =>
+      entry === firstCode
+        ? [
+          "any of the error codes",
+          "`ofCode`",
+          "the class of the code",
+          "APICallError with status and type",
+          "0 and the status",
+          "by the code"
+        ]
+        : [cell(entry.name), `\`${entry.preset}\``, ...[entry.sdk, entry.ai, entry.curl, entry.own].map(cell)]
+    )
+}
