@@ -1,7 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import { execFile } from "node:child_process"
+import { readFileSync } from "node:fs"
 import { request as httpRequest } from "node:http"
+import { promisify } from "node:util"
 import * as FakeClaudeApi from "../src/FakeClaudeApi.ts"
 import * as FaultPlan from "../src/FaultPlan.ts"
 import { post } from "./FakeClaudeApi.rawClient.ts"
@@ -271,4 +274,19 @@ describe("the control endpoint", () => {
         }))
     }
   })
+
+  it.live("does what docs/fake-api.md says, run by a shell", () =>
+    Effect.gen(function*() {
+      const { api } = yield* serve
+      const page = readFileSync(new URL("../../../docs/fake-api.md", import.meta.url), "utf8")
+      const script = [...page.matchAll(/^```sh\n(curl .*?)^```/gms)].map(([, commands]) => commands).join("")
+      const shell = promisify(execFile)("sh", ["-ec", script.replaceAll("http://127.0.0.1:4000", api.url)])
+      const { stdout } = yield* Effect.promise(() => shell)
+      const promised = [...page.matchAll(/^# (\{.*\})$/gm)].map(([, line]) =>
+        line?.replace("http://127.0.0.1:4000", api.url)
+      )
+      assert.strictEqual(promised.length, 2)
+      for (const line of promised) assert.include(stdout, line)
+      assert.include(stdout, "of 3 requests have ended in time")
+    }))
 })
