@@ -1,4 +1,4 @@
-import type * as Clock from "effect/Clock"
+import * as Clock from "effect/Clock"
 
 /** The time of a fake API, in milliseconds with a fraction. */
 export class ServerClock {
@@ -6,6 +6,11 @@ export class ServerClock {
 
   constructor(clock: Clock.Clock) {
     this.clock = clock
+  }
+
+  /** Whether this is the time of a test. */
+  get isVirtual(): boolean {
+    return this.clock !== Clock.Clock.defaultValue()
   }
 
   /** Since 1970, as headers and batches show it. */

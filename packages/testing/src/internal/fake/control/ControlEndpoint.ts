@@ -120,7 +120,10 @@ export class ControlEndpoint {
   #begin(text: string): Effect.Effect<Reply, Refused> {
     return Effect.gen({ self: this }, function*() {
       const { id, plan } = yield* orInvalid(Result.flatMap(decodeJson(text === "" ? "{}" : text), decodeNewSpace))
-      const space = this.#spaces.begin(yield* orInvalid(decodePlan(plan ?? {})), id)
+      const decoded = yield* orInvalid(decodePlan(plan ?? {}))
+      const mistake = this.#spaces.mistakeIn(decoded)
+      if (mistake !== undefined) return yield* invalid(mistake)
+      const space = this.#spaces.begin(decoded, id)
       if (space === "wrong") return yield* invalid(`id: ${idProblems.wrong}`)
       if (space === "taken") {
         return yield* Effect.fail(
@@ -160,6 +163,8 @@ const placeHandlers = ({ api }: Place, path: ReadonlyArray<string>): Effect.Effe
       GET: () => json(200, Plan, api.plan),
       PUT: ({ text }) =>
         Effect.flatMap(orInvalid(Result.flatMap(decodeJson(text), decodePlan)), (plan) => {
+          const mistake = api.mistakeIn(plan)
+          if (mistake !== undefined) return invalid(mistake)
           api.setPlan(plan)
           return json(200, Plan, plan)
         })

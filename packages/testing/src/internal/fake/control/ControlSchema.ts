@@ -9,6 +9,8 @@ const Request = Schema.Struct({
   headers: Schema.Record(Schema.String, Schema.String),
   body: Schema.Json,
   receivedAt: Schema.Finite,
+  did: Schema.String,
+  bytesSent: Schema.Int,
   status: Schema.NullOr(Schema.Int),
   outcome: Schema.Literals(["pending", "answered", "clientClosed", "cut"]),
   endedAt: Schema.NullOr(Schema.Finite)
