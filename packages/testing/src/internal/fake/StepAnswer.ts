@@ -214,7 +214,9 @@ export const apiHeaders = (
   })
 
 const lowerCased = (headers: PlannedHeaders) =>
-  Object.fromEntries(Object.entries(headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]))
+  headers === undefined
+    ? undefined
+    : Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
 
 const present = (headers: { readonly [name: string]: string | null }): ResponseHeaders =>
-  Object.fromEntries(Object.entries(headers).flatMap(([name, value]) => value === null ? [] : [[name, value]]))
+  Object.fromEntries(Object.entries(headers).filter((header): header is [string, string] => header[1] !== null))
