@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url"
 import { benchBundle } from "./bundle.ts"
 import { calls } from "./calls.ts"
 import { compare, type Contestant, lines } from "./compare.ts"
+import { benchFakeApi } from "./fakeApi.ts"
 import { benchKeys } from "./keys.ts"
 import { benchMemory } from "./memory.ts"
 import { pipeline } from "./pipeline.ts"
@@ -36,7 +37,8 @@ const all = {
   allocation: benchAllocation,
   memory: benchMemory,
   keys: benchKeys,
-  bundle: benchBundle
+  bundle: benchBundle,
+  fakeApi: benchFakeApi
 }
 
 const wanted = process.argv.slice(2).filter((name) => name !== "--")

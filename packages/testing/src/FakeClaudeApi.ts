@@ -12,11 +12,14 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as FaultPlan from "./FaultPlan.ts"
-import { FakeApi } from "./internal/fake/FakeApi.ts"
+import type { Connection } from "./internal/fake/Connection.ts"
+import { ControlEndpoint, isControl } from "./internal/fake/control/ControlEndpoint.ts"
+import type { FakeApi } from "./internal/fake/FakeApi.ts"
 import * as MemoryServer from "./internal/fake/memory/MemoryServer.ts"
 import type * as RequestLog from "./internal/fake/RequestLog.ts"
 import { ServerClock } from "./internal/fake/ServerClock.ts"
 import * as SocketServer from "./internal/fake/socket/SocketServer.ts"
+import { idProblems, Spaces } from "./internal/fake/space/Spaces.ts"
 
 /**
  * Describes a request that reached the server.
@@ -41,7 +44,7 @@ import * as SocketServer from "./internal/fake/socket/SocketServer.ts"
 export interface RecordedRequest extends RequestLog.RecordedRequest {}
 
 /**
- * Controls a running fake API and shows what reached it.
+ * What a running fake API offers, the whole server or a space of it.
  *
  * **Details**
  *
@@ -55,6 +58,28 @@ export interface RecordedRequest extends RequestLog.RecordedRequest {}
  * - `awaitRequests`: waits until as many requests have arrived, and returns all there are.
  * - `awaitEnded`: waits until as many requests are over, and returns all there are.
  * - `awaitClosed`: waits until no connection is open.
+ * - `isolated`: begins a space of its own on the same server, which ends with the scope. See {@link IsolatedOptions}.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface FakeClaudeApiShape {
+  readonly url: string
+  readonly requests: Effect.Effect<ReadonlyArray<RecordedRequest>>
+  readonly openConnections: Effect.Effect<number>
+  readonly setPlan: (plan: FaultPlan.FaultPlanInput) => Effect.Effect<void>
+  readonly clearRequests: Effect.Effect<void>
+  readonly takeEnded: Effect.Effect<ReadonlyArray<RecordedRequest>>
+  readonly awaitRequests: (count: number) => Effect.Effect<ReadonlyArray<RecordedRequest>>
+  readonly awaitEnded: (count: number) => Effect.Effect<ReadonlyArray<RecordedRequest>>
+  readonly awaitClosed: Effect.Effect<void>
+  readonly isolated: (
+    options?: IsolatedOptions
+  ) => Effect.Effect<FakeClaudeApiShape, never, Scope.Scope>
+}
+
+/**
+ * Controls a running fake API and shows what reached it, as {@link FakeClaudeApiShape} says.
  *
  * **Gotchas**
  *
@@ -93,17 +118,9 @@ export interface RecordedRequest extends RequestLog.RecordedRequest {}
  * @category services
  * @since 0.1.0
  */
-export class FakeClaudeApi extends Context.Service<FakeClaudeApi, {
-  readonly url: string
-  readonly requests: Effect.Effect<ReadonlyArray<RecordedRequest>>
-  readonly openConnections: Effect.Effect<number>
-  readonly setPlan: (plan: FaultPlan.FaultPlanInput) => Effect.Effect<void>
-  readonly clearRequests: Effect.Effect<void>
-  readonly takeEnded: Effect.Effect<ReadonlyArray<RecordedRequest>>
-  readonly awaitRequests: (count: number) => Effect.Effect<ReadonlyArray<RecordedRequest>>
-  readonly awaitEnded: (count: number) => Effect.Effect<ReadonlyArray<RecordedRequest>>
-  readonly awaitClosed: Effect.Effect<void>
-}>()("@effect-claude/testing/FakeClaudeApi") {}
+export class FakeClaudeApi extends Context.Service<FakeClaudeApi, FakeClaudeApiShape>()(
+  "@effect-claude/testing/FakeClaudeApi"
+) {}
 
 /**
  * Reports that the server could not listen on its port, most often because another process does.
@@ -117,7 +134,15 @@ export class ListenError extends Schema.TaggedError<ListenError>("@effect-claude
 ) {}
 
 /**
- * States how a fake API starts: on which `port` [0, any free one], and with which `plan` [no faults].
+ * States how a fake API starts.
+ *
+ * **Details**
+ *
+ * - `port`: where it listens on 127.0.0.1 [0, any free one].
+ * - `plan`: what it does with its requests [no faults].
+ * - `control`: whether programs in any language can program it over HTTP, under `/_control` [false]. Requests from a web page are
+ *   refused. `docs/fake-api.md` describes the endpoint.
+ * - `onEnded`: is called for each request that is over, with the id of its space if it was for one. It has to return at once.
  *
  * @category models
  * @since 0.1.0
@@ -125,6 +150,63 @@ export class ListenError extends Schema.TaggedError<ListenError>("@effect-claude
 export interface Options {
   readonly port?: number | undefined
   readonly plan?: FaultPlan.FaultPlanInput | undefined
+  readonly control?: boolean | undefined
+  readonly onEnded?: ((request: RecordedRequest, space: string | undefined) => void) | undefined
+}
+
+/**
+ * States how a space of a fake API begins: with which `plan` [no faults], and under which `id` [a number].
+ *
+ * **Details**
+ *
+ * A space is a fake API of its own behind a path of the server's URL, so that any number of tests can share one server. It has its
+ * own plan, records, request numbers, batches, rate limits and capacity. Its `url` is the base URL for a client.
+ * Requests for a space that there is not are a 404 that says so.
+ *
+ * When the scope ends, the requests in progress in the space are broken, and no others.
+ *
+ * **Gotchas**
+ *
+ * A connection that is idle belongs to no space: its `openConnections` are those with a request in progress.
+ *
+ * An `id` is at most 100 letters, digits and characters of `._-`, and one at a time has it. Otherwise, as with a wrong plan, `isolated`
+ * dies with a `RangeError`.
+ *
+ * **Example** (Two tests at once on one server)
+ *
+ * ```ts
+ * import * as FakeClaudeApi from "@effect-claude/testing/FakeClaudeApi"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ * import { assert } from "@effect/vitest"
+ * import * as Effect from "effect/Effect"
+ *
+ * const statusOf = (url: string) =>
+ *   Effect.promise(async () => {
+ *     const body = { model: "claude-sonnet-5-5", max_tokens: 100, messages: [{ role: "user", content: "Hello" }] }
+ *     const headers = { "x-api-key": "key" }
+ *     const response = await fetch(`${url}/v1/messages`, { method: "POST", headers, body: JSON.stringify(body) })
+ *     return response.status
+ *   })
+ *
+ * const program = Effect.gen(function*() {
+ *   const api = yield* FakeClaudeApi.FakeClaudeApi
+ *   const one = yield* api.isolated({ plan: { after: FaultStep.overloaded() } })
+ *   const other = yield* api.isolated()
+ *   const statuses = yield* Effect.all([statusOf(one.url), statusOf(other.url)], { concurrency: 2 })
+ *   assert.deepStrictEqual(statuses, [529, 200])
+ *   assert.strictEqual((yield* one.requests).length, 1)
+ *   assert.strictEqual((yield* api.requests).length, 0)
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(Effect.scoped(program), FakeClaudeApi.layer()))
+ * ```
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface IsolatedOptions {
+  readonly plan?: FaultPlan.FaultPlanInput | undefined
+  readonly id?: string | undefined
 }
 
 /**
@@ -165,7 +247,7 @@ export interface Options {
  */
 export const make = (
   options: Options = {}
-): Effect.Effect<FakeClaudeApi["Service"], ListenError, Scope.Scope> => {
+): Effect.Effect<FakeClaudeApiShape, ListenError, Scope.Scope> => {
   const { port = 0 } = options
   const plan = FaultPlan.make(options.plan ?? FaultPlan.healthy)
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
@@ -174,13 +256,16 @@ export const make = (
   return Effect.gen(function*() {
     // The server stands for another machine: its delays pass in real time, whatever clock a test sets.
     const clock = Clock.Clock.defaultValue()
-    const api = new FakeApi({ plan, clock: new ServerClock(clock) })
-    const server = yield* Effect.mapError(
-      SocketServer.make({ port, clock, answer: (connection) => api.answer(connection) }),
+    const spaces = new Spaces(plan, { clock: new ServerClock(clock), onEnded: options.onEnded })
+    const control = new ControlEndpoint(spaces, () => server)
+    const answer = (connection: Connection) =>
+      options.control === true && isControl(connection) ? control.answer(connection) : spaces.answer(connection)
+    const server: SocketServer.SocketServer = yield* Effect.mapError(
+      SocketServer.make({ port, clock, answer }),
       ({ cause }) =>
         new ListenError({ message: `The fake Claude API cannot listen on port ${port}${reason(cause)}`, port, cause })
     )
-    return serviceOf(api, server.url, server)
+    return serviceOf(spaces, spaces.shared, server)
   })
 }
 
@@ -188,15 +273,11 @@ export const make = (
 const reason = (cause: unknown): string =>
   Predicate.hasProperty(cause, "code") && Predicate.isString(cause.code) ? ` (${cause.code})` : ""
 
-const serviceOf = (
-  api: FakeApi,
-  url: string,
-  server: Pick<SocketServer.SocketServer, "openConnections" | "awaitClosed">
-): FakeClaudeApi["Service"] => {
+const serviceOf = (spaces: Spaces, api: FakeApi, server: SocketServer.SocketServer): FakeClaudeApiShape => {
   const { log } = api
   const requests = Effect.sync(() => log.snapshot())
   return {
-    url,
+    url: server.url,
     requests,
     openConnections: Effect.sync(server.openConnections),
     setPlan: (plan) => Effect.sync(() => api.setPlan(FaultPlan.make(plan))),
@@ -204,9 +285,27 @@ const serviceOf = (
     takeEnded: Effect.map(log.awaitUntil(() => log.endedCount > 0), () => log.takeEnded()),
     awaitRequests: (count) => Effect.andThen(log.awaitUntil(() => log.count >= count), requests),
     awaitEnded: (count) => Effect.andThen(log.awaitUntil(() => log.endedCount >= count), requests),
-    awaitClosed: server.awaitClosed
+    awaitClosed: server.awaitClosed,
+    isolated: isolate(spaces, server.url)
   }
 }
+
+const isolate = (spaces: Spaces, url: string): FakeClaudeApiShape["isolated"] => ({ id, plan } = {}) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const space = spaces.begin(FaultPlan.make(plan ?? FaultPlan.healthy), id)
+      if (typeof space !== "string") return space
+      throw new RangeError(`FakeClaudeApi.isolated: id: ${idProblems[space]}, got ${JSON.stringify(id)}`)
+    }),
+    (space) => Effect.sync(() => spaces.end(space))
+  ).pipe(Effect.map((space) => {
+    const service = serviceOf(spaces, space.api, {
+      url: `${url}${space.path}`,
+      openConnections: () => space.openConnections(),
+      awaitClosed: space.awaitClosed
+    })
+    return { ...service, isolated: isolate(spaces, url) }
+  }))
 
 /**
  * Provides a fake Claude API that runs as long as the layer.
@@ -234,12 +333,12 @@ export const layer = (options: Options = {}): Layer.Layer<FakeClaudeApi, ListenE
   Layer.effect(FakeClaudeApi, make(options))
 
 /**
- * The service of a fake API in memory: all of {@link FakeClaudeApi}, and `fetch`, by which it is reached.
+ * The service of a fake API in memory: all of {@link FakeClaudeApi}, and `fetch`, by which it and its spaces are reached.
  *
  * @category models
  * @since 0.1.0
  */
-export interface InMemory extends Context.Service.Shape<typeof FakeClaudeApi> {
+export interface InMemory extends FakeClaudeApiShape {
   readonly fetch: typeof globalThis.fetch
 }
 
@@ -249,9 +348,9 @@ export const makeInMemory = (
   const plan = FaultPlan.make(options.plan ?? FaultPlan.healthy)
   return Effect.gen(function*() {
     const clock = yield* Clock.Clock
-    const api = new FakeApi({ plan, clock: new ServerClock(clock) })
-    const server = yield* MemoryServer.make({ clock, answer: (connection) => api.answer(connection) })
-    return { ...serviceOf(api, inMemoryUrl, server), fetch: server.fetch }
+    const spaces = new Spaces(plan, { clock: new ServerClock(clock), onEnded: undefined })
+    const server = yield* MemoryServer.make({ clock, answer: (connection) => spaces.answer(connection) })
+    return { ...serviceOf(spaces, spaces.shared, { ...server, url: inMemoryUrl }), fetch: server.fetch }
   })
 }
 

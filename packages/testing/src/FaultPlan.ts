@@ -5,10 +5,12 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import type * as JsonSchema from "effect/JsonSchema"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { BatchPlan } from "./internal/fake/batch/BatchSchema.ts"
-import { decodePlan } from "./internal/fake/PlanDecoding.ts"
+import { decodeJson as parseJson, decodePlan } from "./internal/fake/PlanDecoding.ts"
+import { planJsonSchema } from "./internal/fake/PlanJsonSchema.ts"
 import { Plan, type RequestRulesPlan } from "./internal/fake/PlanSchema.ts"
 import type { RateLimitPlan } from "./internal/fake/RateLimitSchema.ts"
 
@@ -34,6 +36,7 @@ import type { RateLimitPlan } from "./internal/fake/RateLimitSchema.ts"
  * - `requestRules`: see {@link RequestRules}.
  * - `rateLimits`: see {@link RateLimits}.
  * - `batches`: see {@link Batches}.
+ * - `$schema`: where an editor finds the JSON schema of plans; nothing else reads it.
  *
  * Steps are described at `FaultStep`.
  *
@@ -212,6 +215,32 @@ export type FaultPlanInput = typeof Plan.Encoded
 export const FaultPlan: Schema.Codec<FaultPlan, FaultPlanInput> = Plan
 
 /**
+ * Generates the JSON schema of plans (draft 2020-12), for editors and for programs in other languages. The package has it as the
+ * file `fault-plan.schema.json`, and `effect-claude fake-api --schema` prints it.
+ *
+ * **Details**
+ *
+ * It takes the plans that {@link decodeJson} takes, and says of every field what it is. A plan that it refuses is wrong; one
+ * that it takes may still be, since it knows nothing of rules such as that an `afterEvents` lies within the answer. A time is a
+ * number of milliseconds or a string such as `"2 seconds"`.
+ *
+ * **Example** (Writing the schema to a file)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultPlan from "@effect-claude/testing/FaultPlan"
+ *
+ * const text = JSON.stringify(FaultPlan.jsonSchema(), null, 2)
+ *
+ * assert.include(text, "https://json-schema.org/draft/2020-12/schema")
+ * ```
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const jsonSchema: () => JsonSchema.JsonSchema = planJsonSchema
+
+/**
  * Reports a plan that cannot be used. The message has a line for each mistake, with the path of the field and what was
  * expected there.
  *
@@ -304,9 +333,3 @@ export const decodeJson = (text: string): Effect.Effect<FaultPlan, FaultPlanErro
   Effect.fromResult(Result.flatMap(parseJson(text), decodePlan)).pipe(
     Effect.mapError((message) => new FaultPlanError({ message }))
   )
-
-const parseJson = (text: string): Result.Result<unknown, string> =>
-  Result.try({
-    try: (): unknown => JSON.parse(text),
-    catch: (cause) => `Not JSON: ${cause instanceof Error ? cause.message : "it cannot be parsed"}`
-  })

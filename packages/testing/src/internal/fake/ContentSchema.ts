@@ -31,7 +31,10 @@ const completed = new Set(["text", "thinking", "tool_use", "server_tool_use"])
 const Verbatim = Schema.StructWithRest(
   Schema.Struct({
     type: Schema.NonEmptyString.check(
-      Schema.makeFilter((type) => !completed.has(type), { expected: "a block type that is sent as it is" })
+      Schema.makeFilter((type) => !completed.has(type), {
+        expected: "a block type that is sent as it is",
+        toJsonSchema: () => ({ not: { enum: [...completed] } })
+      })
     )
   }),
   [Schema.Record(Schema.String, Schema.Json)]

@@ -6,7 +6,7 @@ import { Exchange } from "./Exchange.ts"
 import type { Plan } from "./PlanSchema.ts"
 import { RateLimitSet } from "./RateLimits.ts"
 import { checkRequest, isRecord, maxBodyBytes, route } from "./RequestCheck.ts"
-import { recordedHeaders, type RequestEntry, RequestLog } from "./RequestLog.ts"
+import { recordedHeaders, type RecordedRequest, type RequestEntry, RequestLog } from "./RequestLog.ts"
 import type { ServerClock } from "./ServerClock.ts"
 import { type AnswerContext, answerRefusal, answerStep } from "./StepAnswer.ts"
 import { healthy, StepQueue } from "./StepQueue.ts"
@@ -16,13 +16,23 @@ type FaultPlan = typeof Plan.Type
 /** A Claude API that answers connections, whatever carries them. All its time is that of `clock`. */
 export class FakeApi {
   readonly log = new RequestLog()
+  readonly #onEnded: ((request: RecordedRequest) => void) | undefined
   readonly #clock: ServerClock
   readonly #batches = new BatchApi()
   #run: PlanRun
 
-  constructor(options: { readonly plan: FaultPlan; readonly clock: ServerClock }) {
+  constructor(options: {
+    readonly plan: FaultPlan
+    readonly clock: ServerClock
+    readonly onEnded?: ((request: RecordedRequest) => void) | undefined
+  }) {
     this.#clock = options.clock
+    this.#onEnded = options.onEnded
     this.#run = startRun(options.plan, options.clock)
+  }
+
+  get plan(): FaultPlan {
+    return this.#run.plan
   }
 
   /** Starts another plan; requests in progress and the log are left alone. */
@@ -34,7 +44,10 @@ export class FakeApi {
   answer(connection: Connection): Effect.Effect<void> {
     const entry = makeEntry(connection, this.#clock.now())
     const exchange = new Exchange(connection, entry, this.#clock)
-    connection.onEnd((ending) => this.log.end(entry, ending, this.#clock.now()))
+    connection.onEnd((ending) => {
+      this.log.end(entry, ending, this.#clock.now())
+      this.#onEnded?.({ ...entry })
+    })
     const batchRequest = batchRoute(entry.method, entry.path)
     const received = connection.readBody(batchRequest === undefined ? maxBodyBytes : maxBatchBytes)
     return Effect.flatMap(received, ({ bytes, size }) => {
@@ -97,6 +110,7 @@ export class FakeApi {
 type PlanRun = ReturnType<typeof startRun>
 
 const startRun = (plan: FaultPlan, clock: ServerClock) => ({
+  plan,
   startedAt: clock.elapsed(),
   queue: new StepQueue(plan),
   rules: plan.requestRules ?? {},

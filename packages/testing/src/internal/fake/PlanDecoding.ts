@@ -32,10 +32,18 @@ const pathText = (path: ReadonlyArray<unknown>): string =>
     return text === "" ? String(segment) : `${text}.${String(segment)}`
   }, "")
 
-const decodeStrictly = <S extends Schema.ConstraintDecoder<unknown>>(schema: S) => {
+/** Decodes and refuses unknown fields; the failure has a line for each mistake. */
+export const decodeStrictly = <S extends Schema.ConstraintDecoder<unknown>>(schema: S) => {
   const decode = Schema.decodeUnknownResult(schema, strict)
   return (input: unknown): Result.Result<S["Type"], string> => Result.mapError(decode(input), describe)
 }
+
+/** Reads a JSON value; the failure says what is wrong with the text. */
+export const decodeJson = (text: string): Result.Result<unknown, string> =>
+  Result.try({
+    try: (): unknown => JSON.parse(text),
+    catch: (cause) => `Not JSON: ${cause instanceof Error ? cause.message : "it cannot be parsed"}`
+  })
 
 /** Decodes a plan; the failure has a line for each mistake. */
 export const decodePlan = decodeStrictly(Plan)

@@ -7,12 +7,13 @@ import { Step } from "./StepSchema.ts"
 
 const Lasting = (reason: string) =>
   Step.check(
-    Schema.makeFilter((step) =>
-      step.times === undefined ? undefined : { path: ["times"], issue: `Expected no times: ${reason}` }
+    Schema.makeFilter(
+      (step) => step.times === undefined ? undefined : { path: ["times"], issue: `Expected no times: ${reason}` },
+      { toJsonSchema: () => ({ not: { required: ["times"] } }) }
     )
   )
 
-const Outage = Schema.Struct({
+export const Outage = Schema.Struct({
   from: Time,
   to: Schema.optional(Time),
   share: Schema.optional(Share),
@@ -37,6 +38,7 @@ export const RequestRulesPlan = Schema.Struct({
 })
 
 export const Plan = Schema.Struct({
+  $schema: Schema.optional(Schema.String),
   ...queue,
   seed: Schema.optional(Schema.String),
   requestRules: Schema.optional(RequestRulesPlan),

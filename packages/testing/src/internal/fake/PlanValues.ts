@@ -29,15 +29,24 @@ export const Time = Schema.declare(isDurationInput, { expected: durationForm }).
 
 const int = (minimum: number) =>
   Schema.Finite.check(
-    Schema.makeFilter((n) => Number.isSafeInteger(n) && n >= minimum, { expected: `a whole number from ${minimum} up` })
+    Schema.makeFilter((n) => Number.isSafeInteger(n) && n >= minimum, {
+      expected: `a whole number from ${minimum} up`,
+      toJsonSchema: () => ({ type: "integer", minimum })
+    })
   )
 export const Count = int(0)
 export const Positive = int(1)
 
 export const PositiveTime = Time.check(
-  Schema.makeFilter((time) => Duration.isGreaterThan(time, Duration.zero), { expected: "a time above zero" })
+  Schema.makeFilter((time) => Duration.isGreaterThan(time, Duration.zero), {
+    expected: "a time above zero",
+    toJsonSchema: () => ({ not: { enum: [0] } })
+  })
 )
 
 export const Share = Schema.Finite.check(
-  Schema.makeFilter((n) => n > 0 && n <= 1, { expected: "a number above 0, at most 1" })
+  Schema.makeFilter((n) => n > 0 && n <= 1, {
+    expected: "a number above 0, at most 1",
+    toJsonSchema: () => ({ exclusiveMinimum: 0, maximum: 1 })
+  })
 )

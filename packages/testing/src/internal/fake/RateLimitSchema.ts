@@ -13,7 +13,10 @@ const limits = {
 const others = ["ramp", "priority", "fast"] as const
 
 const positive = (maximum: number, expected: string) =>
-  Schema.Finite.check(Schema.makeFilter((n) => n > 0 && n <= maximum, { expected }))
+  Schema.Finite.check(Schema.makeFilter((n) => n > 0 && n <= maximum, {
+    expected,
+    toJsonSchema: () => ({ exclusiveMinimum: 0, maximum })
+  }))
 
 export const OtherConsumersPlan = Schema.Struct({
   share: Schema.optional(Share),
@@ -23,8 +26,10 @@ export const OtherConsumersPlan = Schema.Struct({
   from: Schema.optional(Time),
   to: Schema.optional(Time)
 }).check(
-  Schema.makeFilter(({ requestsPerSecond, share }) =>
-    (share === undefined) !== (requestsPerSecond === undefined) || "Expected either share or requestsPerSecond"
+  Schema.makeFilter(
+    ({ requestsPerSecond, share }) =>
+      (share === undefined) !== (requestsPerSecond === undefined) || "Expected either share or requestsPerSecond",
+    { toJsonSchema: () => ({ oneOf: [{ required: ["share"] }, { required: ["requestsPerSecond"] }] }) }
   ),
   Schema.makeFilter(({ inputTokens, outputTokens, share }) =>
     share === undefined || (inputTokens === undefined && outputTokens === undefined)

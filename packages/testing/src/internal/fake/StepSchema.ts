@@ -9,12 +9,13 @@ import { eventCount } from "./StreamEvents.ts"
 const status = (minimum: number) =>
   Schema.Finite.check(
     Schema.makeFilter((n) => Number.isInteger(n) && n >= minimum && n <= 599, {
-      expected: `an HTTP status from ${minimum} to 599`
+      expected: `an HTTP status from ${minimum} to 599`,
+      toJsonSchema: () => ({ type: "integer", minimum, maximum: 599 })
     })
   )
 
 const HeaderValue = Schema.String.check(
-  Schema.isPattern(/^[\t\x20-\x7e\x80-\xff]*$/, { expected: "a header value on one line" })
+  Schema.isPattern(/^[\t\x20-\x7e\x80-\xff]*$/u, { expected: "a header value on one line" })
 )
 
 const Headers = Schema.Record(Schema.String, Schema.NullOr(HeaderValue)).check(
@@ -53,8 +54,9 @@ const ErrorInterruption = Schema.Struct({
   error: Schema.optional(ApiError),
   data: Schema.optional(Schema.String)
 }).check(
-  Schema.makeFilter(({ data, error }) =>
-    data === undefined || error === undefined || "Expected error or data, not both"
+  Schema.makeFilter(
+    ({ data, error }) => data === undefined || error === undefined || "Expected error or data, not both",
+    { toJsonSchema: () => ({ not: { required: ["data", "error"] } }) }
   )
 )
 
@@ -69,10 +71,16 @@ const Insert = Schema.Union([
   Schema.Struct({ kind: Schema.Literal("comment"), text: Schema.optional(Schema.String), ...repeated }),
   Schema.Struct({ kind: Schema.Literal("event"), event: Schema.NonEmptyString, data: Schema.Json, ...repeated })
 ]).check(
-  Schema.makeFilter(({ count, interval }) =>
-    count !== "forever" || (interval !== undefined && Duration.isGreaterThan(interval, Duration.zero))
-      ? undefined
-      : { path: ["interval"], issue: "Expected an interval above zero with count \"forever\"" }
+  Schema.makeFilter(
+    ({ count, interval }) =>
+      count !== "forever" || (interval !== undefined && Duration.isGreaterThan(interval, Duration.zero))
+        ? undefined
+        : { path: ["interval"], issue: "Expected an interval above zero with count \"forever\"" },
+    {
+      toJsonSchema: () => ({
+        anyOf: [{ properties: { count: { not: { const: "forever" } } } }, { required: ["interval"] }]
+      })
+    }
   )
 )
 
@@ -144,8 +152,9 @@ export const MessageStep = Schema.Struct({
   )
 }).check(
   Schema.makeFilter(delayedPieces),
-  Schema.makeFilter((step) =>
-    step.text === undefined || step.content === undefined || "Expected text or content, not both"
+  Schema.makeFilter(
+    (step) => step.text === undefined || step.content === undefined || "Expected text or content, not both",
+    { toJsonSchema: () => ({ not: { required: ["text", "content"] } }) }
   ),
   Schema.makeFilter((step) =>
     step.fallbackText === undefined || (step.stopReason ?? (step.stopDetails && "refusal")) === "refusal"

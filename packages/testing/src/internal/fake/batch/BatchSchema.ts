@@ -12,7 +12,9 @@ const isPattern = (text: string): boolean => {
   }
 }
 
-const Pattern = Schema.String.check(Schema.makeFilter(isPattern, { expected: "a regular expression" }))
+const Pattern = Schema.String.check(
+  Schema.makeFilter(isPattern, { expected: "a regular expression", toJsonSchema: () => ({ format: "regex" }) })
+)
 
 const which = {
   customId: Schema.optional(Pattern),
@@ -41,8 +43,10 @@ const ResultsFile = Schema.Struct({
   afterBytes: Schema.optional(Count),
   edits: Schema.optional(Schema.Array(Edit))
 }).check(
-  Schema.makeFilter(({ afterBytes, afterLines }) =>
-    afterBytes === undefined || afterLines === undefined || "Expected afterLines or afterBytes, not both"
+  Schema.makeFilter(
+    ({ afterBytes, afterLines }) =>
+      afterBytes === undefined || afterLines === undefined || "Expected afterLines or afterBytes, not both",
+    { toJsonSchema: () => ({ not: { required: ["afterLines", "afterBytes"] } }) }
   ),
   Schema.makeFilter(({ afterBytes, afterLines, how }) =>
     how !== undefined || (afterBytes === undefined && afterLines === undefined)

@@ -19,7 +19,7 @@ export class SocketConnection implements Connection {
     this.#request = request
     this.#response = response
     this.method = request.method ?? ""
-    this.target = request.url ?? ""
+    this.target = pathOf(request.url ?? "")
     this.headers = request.headers
     this.origin = `http://${request.headers.host ?? "localhost"}`
   }
@@ -28,9 +28,11 @@ export class SocketConnection implements Connection {
     return Effect.callback((resume) => {
       const chunks: Array<Buffer> = []
       let size = 0
+      // What is too large by its own account is not kept at all.
+      const isKept = !(Number(this.#request.headers["content-length"]) > limit)
       const onData = (chunk: Buffer) => {
         size += chunk.length
-        if (size <= limit) chunks.push(chunk)
+        if (isKept && size <= limit) chunks.push(chunk)
         else chunks.length = 0
       }
       const onEnd = () => resume(Effect.succeed({ size, bytes: Buffer.concat(chunks) }))
@@ -93,6 +95,10 @@ export class SocketConnection implements Connection {
     })
   }
 }
+
+// A client of a proxy sends the whole address, and a server has to understand that.
+const pathOf = (target: string): string =>
+  /^https?:\/\//i.test(target) ? target.replace(/^[^:]*:\/\/[^/?]*/, "") : target
 
 // A turn of the event loop between two pieces, in which a client on this machine can read the first by itself.
 const turn: Effect.Effect<void> = Effect.callback((resume) => {

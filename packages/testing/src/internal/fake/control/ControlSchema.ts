@@ -1,0 +1,43 @@
+import * as Schema from "effect/Schema"
+
+/** What the control endpoint says of one request. What there is none of is `null`. */
+const Request = Schema.Struct({
+  number: Schema.Int,
+  requestId: Schema.String,
+  method: Schema.String,
+  path: Schema.String,
+  headers: Schema.Record(Schema.String, Schema.String),
+  body: Schema.Json,
+  receivedAt: Schema.Finite,
+  status: Schema.NullOr(Schema.Int),
+  outcome: Schema.Literals(["pending", "answered", "clientClosed", "cut"]),
+  endedAt: Schema.NullOr(Schema.Finite)
+})
+
+export const Requests = Schema.Struct({ requests: Schema.Array(Request) })
+
+const state = {
+  url: Schema.String,
+  openConnections: Schema.Int,
+  arrived: Schema.Int,
+  ended: Schema.Int
+}
+
+/** A space, or the one that all share, and how many requests its records hold. */
+export const SpaceState = Schema.Struct({ id: Schema.String, ...state })
+
+export const ServerState = Schema.Struct({ ...state, spaces: Schema.Array(SpaceState) })
+
+/** A mistake in a request to the endpoint; the message of a wrong plan has a line for each mistake. */
+export const Failure = Schema.Struct({
+  error: Schema.Struct({
+    type: Schema.Literals(["forbidden", "not_found", "method_not_allowed", "invalid_request", "conflict", "timeout"]),
+    message: Schema.String
+  })
+})
+
+/** What begins a space. The plan is decoded by itself, for its own messages. */
+export const NewSpace = Schema.Struct({
+  id: Schema.optionalKey(Schema.String),
+  plan: Schema.optionalKey(Schema.Unknown)
+})
