@@ -657,7 +657,7 @@ export const lowCredit = (options: Omit<ApiErrorOptions, "message"> = {}): StepO
  * import { assert } from "@effect/vitest"
  * import * as FaultStep from "@effect-claude/testing/FaultStep"
  *
- * assert.deepInclude(FaultStep.promptTooLong(), { status: 400, error: { type: "invalid_request_error" } })
+ * assert.match(FaultStep.promptTooLong().error.message ?? "", /^prompt is too long/)
  * ```
  *
  * @category presets
