@@ -48,7 +48,13 @@ import type { Options, UnknownModel } from "./AnthropicClient.ts"
 import { BatchNotEndedError, IncompleteResultsError } from "./BatchError.ts"
 import * as BatchLedger from "./BatchLedger.ts"
 import type { BatchOutcome } from "./BatchOutcome.ts"
-import { type ClaudeError, InvalidResponseError, NotFoundError } from "./ClaudeError.ts"
+import {
+  type ClaudeError,
+  type InvalidRequestError,
+  InvalidResponseError,
+  NotFoundError,
+  type RequestTooLargeError
+} from "./ClaudeError.ts"
 import type { CallOptions } from "./ClaudeService.ts"
 import { checkBatch, maxItems } from "./internal/batch/batchCheck.ts"
 import { isBatch, isDeletedBatch, isPage, requestCount } from "./internal/batch/batchShape.ts"
@@ -75,6 +81,31 @@ export type BatchItem = BatchCreateParams.Request
  * @since 0.1.0
  */
 export const maxBatchItems: number = maxItems
+
+/**
+ * Says what is wrong with the requests of a batch before they are sent: none or more than {@link maxBatchItems}, one that the
+ * API would refuse, a `custom_id` twice, more than 256 MB. `create` of the client asks it; `undefined` if nothing is wrong.
+ *
+ * **Example** (Finding an id that is used twice)
+ *
+ * ```ts
+ * import * as ClaudeBatches from "@effect-claude/client/ClaudeBatches"
+ * import { assert } from "@effect/vitest"
+ *
+ * const item: ClaudeBatches.BatchItem = {
+ *   custom_id: "doc-1",
+ *   params: { model: "claude-sonnet-5-5", max_tokens: 100, messages: [{ role: "user", content: "Hello" }] }
+ * }
+ *
+ * assert.isUndefined(ClaudeBatches.check([item]))
+ * assert.strictEqual(ClaudeBatches.check([item, item])?._tag, "InvalidRequestError")
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const check = (items: ReadonlyArray<BatchItem>): InvalidRequestError | RequestTooLargeError | undefined =>
+  checkBatch(items)
 
 /**
  * What a `ClaudeBatches` can do. Each operation is one request of the API, but `list` and `results`.
@@ -209,7 +240,7 @@ const withSdk = (
 
     create: (items, call) =>
       Effect.gen(function*() {
-        const error = checkBatch(items)
+        const error = check(items)
         if (error !== undefined) return yield* error
         yield* Effect.forEach(new Set(items.map(({ params }) => params.model)), checkModel, { discard: true })
         return yield* ask((options) => batches.create({ requests: [...items] }, options), isBatch, call, items)

@@ -19,7 +19,7 @@ import * as Journal from "./internal/fake/Journal.ts"
 import * as MemoryServer from "./internal/fake/memory/MemoryServer.ts"
 import { transportMistake } from "./internal/fake/Reachability.ts"
 import type * as RequestLog from "./internal/fake/RequestLog.ts"
-import { ServerClock } from "./internal/fake/ServerClock.ts"
+import { liveClock, ServerClock } from "./internal/fake/ServerClock.ts"
 import * as Certificate from "./internal/fake/socket/Certificate.ts"
 import * as SocketServer from "./internal/fake/socket/SocketServer.ts"
 import { idProblems, Spaces } from "./internal/fake/space/Spaces.ts"
@@ -166,8 +166,7 @@ export class ListenError extends Schema.TaggedError<ListenError>("@effect-claude
  * - `control`: whether programs in any language can program it over HTTP, under `/_control` [false]. Requests from a web page are
  *   refused. `docs/fake-api.md` describes the endpoint.
  * - `tls`: whether it speaks HTTPS, with a certificate that it signed itself [false]. A client fails with
- *   `DEPTH_ZERO_SELF_SIGNED_CERT` unless it trusts `certificate`, which is for `localhost` and `127.0.0.1`. Each request has a
- *   connection of its own.
+ *   `DEPTH_ZERO_SELF_SIGNED_CERT` unless it trusts `certificate`, which is for `localhost` and `127.0.0.1`.
  * - `clock`: whether its time is real, or that of the fiber that starts it, such as a `TestClock` [`live`].
  * - `onEnded`: is called for each request that is over, with the id of its space if it was for one. It has to return at once.
  *
@@ -287,7 +286,7 @@ export const make = (
   if (mistake !== undefined) throw new RangeError(`FakeClaudeApi.make: plan: ${mistake}`)
   return Effect.gen(function*() {
     // The server stands for another machine: its delays pass in real time, whatever clock a test sets.
-    const clock = options.clock === "caller" ? yield* Clock.Clock : Clock.Clock.defaultValue()
+    const clock = options.clock === "caller" ? yield* Clock.Clock : liveClock
     const spaces = new Spaces(plan, { clock: new ServerClock(clock), transport, onEnded: options.onEnded })
     const certificate = options.tls === true ? Certificate.selfSigned() : undefined
     const tls = certificate && { certificate, takeFailure: () => spaces.shared.takeConnectFailure() }

@@ -48,6 +48,7 @@
 import type { ClaudeError, ClaudeErrorTag } from "@effect-claude/client/ClaudeError"
 import type { FaultFields } from "./internal/script/FaultConstruction.ts"
 import { brokenBy, failureOf } from "./internal/script/FaultConstruction.ts"
+import * as HttpFailure from "./internal/script/HttpFailure.ts"
 import type * as Step from "./internal/script/Step.ts"
 import { describeStep, makeStep } from "./internal/script/Step.ts"
 import type { Reply } from "./Reply.ts"
@@ -964,6 +965,58 @@ export const byTag: { readonly [Tag in ClaudeErrorTag]: (fields?: Fields<Tag>) =
  */
 export const of = (error: ClaudeError): Fault =>
   makeStep(error._tag, { _tag: "Failure", error: () => error, midStream: () => error })
+
+/**
+ * An answer with the status of an error, for {@link http}.
+ *
+ * **Details**
+ *
+ * - `status`: from 400 to 599.
+ * - `type`, `message`, `errorCode`: what the API's JSON says. By default the type that the API sends with the status, the same
+ *   as message, and no code.
+ * - `headers`: beside `request-id`, which is there anyway.
+ * - `body`: the whole body in place of the API's JSON: text, such as a proxy's page, or any value as JSON.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface HttpAnswer extends HttpFailure.HttpAnswer {}
+
+/**
+ * Fails as the client does when it gets this answer: the way from the answer to the error is the client's own.
+ *
+ * **When to use**
+ *
+ * Use when a test knows what the server sends and leaves the error to the client: a row of the API's documentation, what a
+ * log shows, a proxy's page. When it knows the error, the other constructors are shorter.
+ *
+ * **Example** (Getting the page of a proxy)
+ *
+ * ```ts
+ * import { ClaudeService } from "@effect-claude/client/ClaudeService"
+ * import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
+ * import * as Fault from "@effect-claude/testing/Fault"
+ * import { assert } from "@effect/vitest"
+ * import * as Effect from "effect/Effect"
+ *
+ * const program = ClaudeService.use((claude) =>
+ *   Effect.flip(claude.countTokens({ model: "claude-sonnet-5-5", messages: [{ role: "user", content: "Hello" }] }))
+ * )
+ * const Claude = ClaudeTest.script([
+ *   Fault.http({ status: 429, errorCode: "enforced_spend_limit_reached" }),
+ *   Fault.http({ status: 502, body: "<html><title>Bad Gateway</title></html>", headers: { "retry-after": "3" } })
+ * ])
+ *
+ * const [spendLimit, badGateway] = await Effect.runPromise(Effect.provide(Effect.all([program, program]), Claude))
+ * assert.strictEqual(spendLimit._tag, "SpendLimitError")
+ * assert.strictEqual(badGateway._tag, "InternalServerError")
+ * assert.strictEqual(badGateway.message, "HTTP 502 with an HTML page: Bad Gateway")
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const http = (answer: HttpAnswer): Fault => HttpFailure.httpFailure("Fault.http", answer)
 
 /**
  * Options of the faults that break an answer off.

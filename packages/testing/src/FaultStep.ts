@@ -308,7 +308,8 @@ export interface UnreachableOptions extends StepOptions {
  *
  * It takes an API in memory. A server on a socket has been reached by the time it has a request, so it refuses a plan with such
  * a step. With `tls` there is a handshake before the request, in which it can be `ERR_SSL_WRONG_VERSION_NUMBER` (it does not
- * speak TLS) or `ECONNRESET`; that is in `steps`, `after` and whole `outages` of all models, and delays do not count.
+ * speak TLS) or `ECONNRESET`; that is in `steps`, `after` and whole `outages` of all models, and delays do not count. A connection
+ * that a client has in its pool has its handshake behind it: a request that comes over it gets a closed connection instead.
  *
  * Nothing arrives, so that nothing is recorded.
  *
@@ -656,7 +657,7 @@ export const lowCredit = (options: Omit<ApiErrorOptions, "message"> = {}): StepO
  * import { assert } from "@effect/vitest"
  * import * as FaultStep from "@effect-claude/testing/FaultStep"
  *
- * assert.deepInclude(FaultStep.promptTooLong(), { status: 400, error: { type: "invalid_request_error" } })
+ * assert.match(FaultStep.promptTooLong().error.message ?? "", /^prompt is too long/)
  * ```
  *
  * @category presets

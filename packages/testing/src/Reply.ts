@@ -34,7 +34,7 @@
  *
  * @since 0.1.0
  */
-import type { Message } from "@anthropic-ai/sdk/resources/messages/messages"
+import type { ContentBlock, Message } from "@anthropic-ai/sdk/resources/messages/messages"
 import type { ClaudeError } from "@effect-claude/client/ClaudeError"
 import type { MessageEvent } from "@effect-claude/client/MessageEvents"
 import type * as Duration from "effect/Duration"
@@ -61,8 +61,8 @@ export interface Reply extends Step.Step<Step.Answer> {}
 export interface ComputedReply extends Step.Step<Step.Computed> {}
 
 /**
- * The call that a step answers: its `number` (1 for the first that reached the script), `attempt`, `model`, `requestId`,
- * `request` and `options`.
+ * The call that a step answers: its `number` (1 for the first that reached the script), `method`, `attempt`, `model`,
+ * `requestId`, `request` and `options`.
  *
  * @category models
  * @since 0.1.0
@@ -204,6 +204,109 @@ export const tool = (name: string, input: unknown, overrides: Overrides = {}): R
   )
 
 /**
+ * Answers with these blocks: thinking, texts and calls of tools in one answer. The stop reason is `tool_use` if there is a
+ * call among them.
+ *
+ * **Example** (Thinking before two calls of tools)
+ *
+ * ```ts
+ * import { ClaudeService } from "@effect-claude/client/ClaudeService"
+ * import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
+ * import * as Reply from "@effect-claude/testing/Reply"
+ * import { assert } from "@effect/vitest"
+ * import * as Effect from "effect/Effect"
+ *
+ * const call = (id: string, city: string) => ({
+ *   type: "tool_use" as const,
+ *   id,
+ *   name: "get_weather",
+ *   input: { city },
+ *   caller: { type: "direct" as const }
+ * })
+ * const program = Effect.gen(function*() {
+ *   const claude = yield* ClaudeService
+ *   const message = yield* claude.createMessage({
+ *     model: "claude-sonnet-5-5",
+ *     max_tokens: 100,
+ *     messages: [{ role: "user", content: "Is it warmer in Oslo or in Bergen?" }]
+ *   })
+ *   return [message.stop_reason, message.content.length]
+ * })
+ *
+ * const Claude = ClaudeTest.script([
+ *   Reply.blocks([
+ *     { type: "thinking", thinking: "I need both.", signature: "c2lnbmF0dXJl" },
+ *     call("toolu_1", "Oslo"),
+ *     call("toolu_2", "Bergen")
+ *   ])
+ * ])
+ * assert.deepStrictEqual(await Effect.runPromise(Effect.provide(program, Claude)), ["tool_use", 3])
+ * ```
+ *
+ * @category replies
+ * @since 0.1.0
+ */
+export const blocks = (content: ReadonlyArray<ContentBlock>, overrides: Overrides = {}): Reply =>
+  stated(
+    `blocks ${content.map(({ type }) => type).join(", ")}`,
+    (call) =>
+      ScriptedMessage.override(ScriptedMessage.fromContent([...content], ScriptedMessage.identityOf(call)), overrides)
+  )
+
+/**
+ * Answers with a text in exactly these pieces, and with pauses where they stand.
+ *
+ * **Details**
+ *
+ * One delta for each piece. Otherwise as {@link text}. `createMessage` gets the whole text after the sum of the pauses.
+ *
+ * **Example** (Stopping to think in a sentence)
+ *
+ * ```ts
+ * import { ClaudeService } from "@effect-claude/client/ClaudeService"
+ * import * as MessageEvents from "@effect-claude/client/MessageEvents"
+ * import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
+ * import * as Reply from "@effect-claude/testing/Reply"
+ * import * as VirtualTime from "@effect-claude/testing/VirtualTime"
+ * import { assert } from "@effect/vitest"
+ * import * as Clock from "effect/Clock"
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ *
+ * const Claude = ClaudeTest.script([Reply.stream(["The answer", " is ", Reply.pause("20 seconds"), "42"])])
+ * const program = Effect.gen(function*() {
+ *   const claude = yield* ClaudeService
+ *   const events = claude.streamMessage({
+ *     model: "claude-sonnet-5-5",
+ *     max_tokens: 100,
+ *     messages: [{ role: "user", content: "What is the answer?" }]
+ *   })
+ *   const timed = Stream.mapEffect(MessageEvents.text(events), (text) =>
+ *     Effect.map(Clock.currentTimeMillis, (at) => [at, text]))
+ *   return yield* Stream.runCollect(timed)
+ * })
+ *
+ * assert.deepStrictEqual(
+ *   await Effect.runPromise(program.pipe(Effect.provide(Claude), VirtualTime.run)),
+ *   [[0, "The answer"], [0, " is "], [20_000, "42"]]
+ * )
+ * ```
+ *
+ * @category replies
+ * @since 0.1.0
+ */
+export const stream = (pieces: Iterable<string | Pause>, overrides: Omit<Overrides, "content"> = {}): Reply => {
+  const parts = Array.from(pieces)
+  const whole = parts.filter((part) => typeof part === "string").join("")
+  const frames = (call: Step.StepCall) =>
+    ScriptedMessage.inPieces(
+      ScriptedMessage.override(ScriptedMessage.textMessage(whole, ScriptedMessage.identityOf(call)), overrides),
+      parts
+    )
+  return makeStep(`stream ${excerpt(whole)}`, { _tag: "Answer", content: { _tag: "Events", frames } })
+}
+
+/**
  * Answers with exactly this message, its id and model included.
  *
  * **Details**
@@ -260,7 +363,7 @@ export const of = (message: Message): Reply => stated(`message, ${message.stop_r
  */
 export const events = (events: Iterable<MessageEvent | Pause>): Reply => {
   const frames = Array.from(events)
-  return makeStep("events", { _tag: "Answer", content: { _tag: "Events", frames } })
+  return makeStep("events", { _tag: "Answer", content: { _tag: "Events", frames: () => frames } })
 }
 
 /**

@@ -182,7 +182,7 @@ describe("ClaudeLayer.withCircuitBreaker", () => {
     }).pipe((test) =>
       using(
         test,
-        scripted([hi], {
+        scripted([], {
           ...options,
           key: () => {
             throw new Error("a bug")

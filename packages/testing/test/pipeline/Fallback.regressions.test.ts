@@ -68,7 +68,9 @@ describe("known failures of fallbacks", () => {
       }).pipe((test) =>
         using(
           test,
-          ClaudeTest.script([Fault.midStream(Fault.overloaded(), { afterEvents }), Reply.text("second answer")]).pipe(
+          ClaudeTest.script([Fault.midStream(Fault.overloaded(), { afterEvents })], {
+            after: Reply.text("second answer")
+          }).pipe(
             ClaudeLayer.withRetry(Schedule.recurs(2)),
             ClaudeLayer.withFallback({ models, answer: () => "second answer" })
           )
@@ -143,7 +145,7 @@ describe("known failures of fallbacks", () => {
     }).pipe((test) =>
       using(
         test,
-        ClaudeTest.script([Reply.effect(() => Effect.die("a bug")), Reply.text("hi")]).pipe(
+        ClaudeTest.script([Reply.effect(() => Effect.die("a bug"))], { after: Reply.text("hi") }).pipe(
           ClaudeLayer.withFallback({ models, answer: () => "busy" })
         )
       )

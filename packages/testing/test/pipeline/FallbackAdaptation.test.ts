@@ -43,7 +43,7 @@ const fallingBack = (
       const sent = second !== undefined && "max_tokens" in second.request ? second.request : undefined
       return { sent, skipped: info.passedOver[1]?.reason, adapted: info.adapted }
     }),
-    ClaudeTest.script([Fault.overloaded(), Reply.text("hi")]).pipe(
+    ClaudeTest.script([Fault.overloaded()], { after: Reply.text("hi") }).pipe(
       ClaudeLayer.withFallback({ models: [{ model: other, ...target }], answer: () => "busy" })
     )
   ).pipe(Effect.orDie)

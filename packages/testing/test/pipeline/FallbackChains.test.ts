@@ -269,20 +269,20 @@ for (const [way, call] of ways) {
 }
 
 describe("withFallback: a refusal after content", () => {
-  const script = [Reply.of(refused("I was just about to")), Reply.text("fine")]
+  const Claude = ClaudeTest.script([Reply.of(refused("I was just about to"))], { after: Reply.text("fine") })
 
   it.effect("of a message is discarded", () =>
     Effect.gen(function*() {
       const message = yield* createMessage
       assert.strictEqual(message.stop_reason, "end_turn")
-    }).pipe((test) => using(test, ClaudeTest.script(script).pipe(ClaudeLayer.withFallback({ refusal })))))
+    }).pipe((test) => using(test, Claude.pipe(ClaudeLayer.withFallback({ refusal })))))
 
   it.effect("of a stream passes, as it has been shown", () =>
     Effect.gen(function*() {
       const message = yield* streamed
       assert.strictEqual(message.stop_reason, "refusal")
       assert.deepStrictEqual(yield* asked, ["claude-sonnet-5-5"])
-    }).pipe((test) => using(test, ClaudeTest.script(script).pipe(ClaudeLayer.withFallback({ refusal })))))
+    }).pipe((test) => using(test, Claude.pipe(ClaudeLayer.withFallback({ refusal })))))
 
   it.effect("a stream that breaks off behind its refusal has failed like any other", () =>
     Effect.gen(function*() {

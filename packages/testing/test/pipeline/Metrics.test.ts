@@ -183,7 +183,7 @@ describe("metrics of ClaudeLayer.withTelemetry", () => {
     Effect.gen(function*() {
       for (const call of [Effect.asVoid(createMessage), Effect.asVoid(streamEvents)]) {
         const three = Effect.all([call, call, call].map((each) => Effect.ignore(each)), { concurrency: "unbounded" })
-        const layer = (step: Parameters<typeof ClaudeTest.script>[0][number]) =>
+        const layer = (step: ClaudeTest.Step) =>
           ClaudeTest.script([ClaudeTest.delayed(step, "1 second")]).pipe(
             ClaudeLayer.withCache({ coalesce: true }),
             ClaudeLayer.withTelemetry({ logs: false })

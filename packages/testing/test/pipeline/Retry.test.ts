@@ -133,7 +133,9 @@ describe("ClaudeLayer.withRetry", () => {
     }).pipe((test) =>
       using(
         test,
-        ClaudeTest.script([Fault.cutStream({ afterEvents: 3 }), Reply.text("hi")]).pipe(ClaudeLayer.withRetry())
+        ClaudeTest.script([Fault.cutStream({ afterEvents: 3 })], { after: Reply.text("hi") }).pipe(
+          ClaudeLayer.withRetry()
+        )
       )
     ))
 })

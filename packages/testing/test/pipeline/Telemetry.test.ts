@@ -432,9 +432,8 @@ describe("ClaudeLayer.withTelemetry", () => {
 
   it.effect("a deadline tells of the failure that was sent for, not of having been turned away after it", () =>
     Effect.gen(function*() {
-      const rejections = Array.from({ length: 60 }, () => Fault.circuitOpen())
-      const failing = (first: Parameters<typeof ClaudeTest.script>[0]) =>
-        ClaudeTest.script([...first, ...rejections, Fault.hang()]).pipe(
+      const failing = (first: ReadonlyArray<ClaudeTest.Step>) =>
+        ClaudeTest.script(first, { after: Fault.circuitOpen() }).pipe(
           ClaudeLayer.withRetry(Schedule.spaced("1 second")),
           ClaudeLayer.withDeadline("10 seconds"),
           ClaudeLayer.withTelemetry()

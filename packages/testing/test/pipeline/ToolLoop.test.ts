@@ -339,8 +339,7 @@ describe("a stream of a tool loop", () => {
         toolUse("act", { what: "x" })
       ]
       const Claude = ClaudeTest.script([
-        Reply.of(Reply.message("", { content, stop_reason: "tool_use" })),
-        done
+        Reply.of(Reply.message("", { content, stop_reason: "tool_use" }))
       ])
       const first = yield* ToolLoop.stream({ request, tools: [tool] }).pipe(
         Stream.mapEffect((event) =>

@@ -153,7 +153,7 @@ describe("a run with a ledger", () => {
         yield* Fiber.interrupt(fiber)
         return { run, ran, keys, ledger }
       })
-    const Claude = ClaudeTest.script([asks([["try", {}]]), done])
+    const Claude = ClaudeTest.script([asks([["try", {}]])], { after: done })
 
     it.effect("stops, naming the tool and its key, until somebody knows", () =>
       Effect.gen(function*() {
@@ -504,7 +504,10 @@ describe("two processes with one run, in any order of their steps", () => {
           Effect.gen(function*() {
             const ledger = yield* ledgerOver(inTurn(who))
             return yield* Effect.result(runLoop([tool], { runId: "r", ledger }))
-          }).pipe(Effect.provide(ClaudeTest.script([asks([act("one")]), done]), { local: true }), Effect.forkChild)
+          }).pipe(
+            Effect.provide(ClaudeTest.script([asks([act("one")]), done], { strict: false }), { local: true }),
+            Effect.forkChild
+          )
         const fibers = [yield* process(0), yield* process(1)]
         let step = 0
         while (fibers.some((fiber) => fiber.pollUnsafe() === undefined)) {

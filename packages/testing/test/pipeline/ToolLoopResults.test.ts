@@ -136,7 +136,7 @@ describe("a run that goes on with other tools", () => {
           yield* Fiber.interrupt(fiber)
           const error = yield* Effect.flip(runLoop(tools, { runId: "r", ledger }))
           assert.strictEqual(error.reason, "unknownOutcome")
-        }).pipe(Effect.provide(ClaudeTest.script([first, done]), { local: true }))
+        }).pipe(Effect.provide(ClaudeTest.script([first]), { local: true }))
       }
     }))
 })

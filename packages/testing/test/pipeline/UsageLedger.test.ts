@@ -300,7 +300,10 @@ describe("an entry for each request that was sent", () => {
       }).pipe((test) =>
         using(
           test,
-          script(broken, broken, rest).pipe(ClaudeLayer.withStreamRecovery({ mode }), ClaudeLayer.withUsageLedger())
+          ClaudeTest.script(mode === "surface" ? [broken] : [broken, broken, rest]).pipe(
+            ClaudeLayer.withStreamRecovery({ mode }),
+            ClaudeLayer.withUsageLedger()
+          )
         )
       ))
   }
@@ -676,7 +679,7 @@ describe("options and compositions", () => {
       const made = yield* UsageLedger.make()
       const exit = yield* Effect.exit(createMessage.pipe(UsageLedger.withLedger(made)))
       assert.include(String(exit), "put ClaudeLayer.withUsageLedger() around it")
-    }).pipe((test) => using(test, script(answer()))))
+    }).pipe((test) => using(test, ClaudeTest.empty)))
 
   it.effect("an answer without usage is an estimate", () =>
     Effect.gen(function*() {

@@ -406,7 +406,7 @@ describe("a repair", () => {
     Effect.gen(function*() {
       const output = StructuredOutput.make(Schema.Array(Schema.Int), { repairs: 1 })
       const reply = Reply.text(`{"value":[${Array.from({ length: 500 }, () => `"x"`).join(",")}]}`)
-      const { requests, result } = yield* run(output.ask(request), [reply, reply, reply])
+      const { requests, result } = yield* run(output.ask(request), [reply, reply])
       assert.strictEqual(requests.length, 2)
       const error = failure({ result })
       assert.strictEqual(error._tag === "OutputInvalidError" && error.issues?.length, 21)

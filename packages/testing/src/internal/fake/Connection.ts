@@ -58,6 +58,8 @@ export interface Connection {
   /** Completes the answer. */
   readonly end: (bytes?: Uint8Array) => Effect.Effect<void>
 
+  /** Says in the headers that the connection closes after the answer, so that the next request comes over another one. */
+  readonly announceClose: () => void
   readonly break: (how: Break) => void
   /** Ends the exchange as if the connection had not been made; a transport that has one already closes it. */
   readonly fail: (code: ConnectFailure) => void

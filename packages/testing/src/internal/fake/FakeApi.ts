@@ -116,6 +116,9 @@ export class FakeApi {
       : step.kind === "message" && isApiErrorAnswer(checked)
       ? `refused ${checked.status} ${checked.error.type}`
       : stepWords(step)
+    if (this.#transport === "tls" && !isCut(step) && queue.awaitsConnectFailure(this.#clock.elapsed() - startedAt)) {
+      exchange.connection.announceClose()
+    }
     const context: AnswerContext = { exchange, admitted, checked, serving, clock: this.#clock }
     return refusal === undefined ? answerStep(step, context) : answerRefusal(refusal, context)
   }
@@ -140,6 +143,10 @@ export class FakeApi {
     })
   }
 }
+
+// A client may take the end of a connection that was announced for the end of the body.
+const isCut = (step: typeof healthy): boolean =>
+  "interrupt" in step && step.interrupt !== undefined && step.interrupt.how !== "end" && step.interrupt.how !== "error"
 
 /** A plan, and how far it is. */
 type PlanRun = ReturnType<typeof startRun>

@@ -37,6 +37,11 @@ export class StepQueue {
     return step?.kind === "unreachable" ? step.code : undefined
   }
 
+  /** Whether the next request should find no connection. */
+  awaitsConnectFailure(elapsed: number): boolean {
+    return this.#shared.peek(elapsed).kind === "unreachable"
+  }
+
   next({ content, elapsed, model }: Received): FaultStep {
     const queue = (model === undefined ? undefined : this.#byModel.get(model)) ?? this.#shared
     return queue.next(elapsed, queue.draws ? this.#draws.next(content()) : noDraw, any) ?? healthy
@@ -75,6 +80,11 @@ class Cursor {
       step
     }))
     this.draws = this.#outages.some(({ share }) => share < 1)
+  }
+
+  peek(elapsed: number): FaultStep {
+    const outage = this.#outages.find(({ from, share, to }) => from <= elapsed && elapsed < to && share === 1)
+    return outage?.step ?? this.#steps[this.#index] ?? this.#after
   }
 
   /** Takes the next step, if it is one of those that are asked for. */

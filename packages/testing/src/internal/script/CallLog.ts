@@ -56,9 +56,9 @@ export class CallLog {
     return [...this.#calls]
   }
 
-  /** Notes a call and returns its number, which counts from 1. */
-  open(call: Arrival): number {
-    return this.#calls.push({ ...call, endedAt: undefined, outcome: { _tag: "Pending" } })
+  /** Notes a call; its number is the size of the log after that. */
+  open(call: Arrival): void {
+    this.#calls.push({ ...call, endedAt: undefined, outcome: { _tag: "Pending" } })
   }
 
   /** Notes how a call ended; the first word on it stands. */

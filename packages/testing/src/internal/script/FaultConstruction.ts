@@ -43,6 +43,7 @@ const parse = <Tag extends ClaudeErrorTag>(
 }
 
 const notCalledYet: StepCall = {
+  method: "createMessage",
   number: 1,
   attempt: 1,
   model: "claude-sonnet-5-5",
@@ -106,6 +107,6 @@ export const brokenBy = (
   return makeStep(
     `${name} after ${afterEvents} events`,
     { _tag: "Broken", content, by, afterEvents: OptionCheck.afterEvents(owner, afterEvents, total) },
-    reply.delay
+    { delay: reply.delay }
   )
 }

@@ -5,6 +5,14 @@ import type * as Duration from "effect/Duration"
 export const duration = (owner: string, option: string, value: Duration.Input): Duration.Duration =>
   OptionCheck.duration(owner, option, value, { infinite: true })
 
+/** How many calls: at least one. */
+export const count = (owner: string, option: string, value: number): number => {
+  if (!Number.isInteger(value) || value < 1) {
+    throw OptionCheck.refuse(owner, option, "a whole number of at least 1", value)
+  }
+  return value
+}
+
 /** How many events pass before a fault: fewer than the answer has, or the fault would never show. */
 export const afterEvents = (owner: string, value: number, total: number): number => {
   if (!Number.isInteger(value) || value < 0 || value >= total) {

@@ -6,7 +6,7 @@ import type {
   Usage
 } from "@anthropic-ai/sdk/resources/messages/messages"
 import * as MessageEvents from "@effect-claude/client/MessageEvents"
-import type { Frame, StepCall } from "./Step.ts"
+import type { Frame, Pause, StepCall } from "./Step.ts"
 
 /** Fields of a message that replace the usual ones; of `usage` only those that are given. */
 export type MessageOverrides = Partial<Omit<Message, "usage">> & { readonly usage?: Partial<Usage> | undefined }
@@ -42,7 +42,7 @@ export const override = (message: Message, { usage, ...overrides }: MessageOverr
   return { ...message, ...overrides, usage: { ...base, ...usage } }
 }
 
-const fromContent = (content: Array<ContentBlock>, identity: Identity): Message => ({
+export const fromContent = (content: Array<ContentBlock>, identity: Identity): Message => ({
   id: identity.id,
   type: "message",
   role: "assistant",
@@ -113,6 +113,27 @@ const splitEvent = (event: RawMessageStreamEvent): ReadonlyArray<Frame> => {
       return [event]
   }
 }
+
+/** A message of one text as a stream that brings it in these pieces. */
+export const inPieces = (message: Message, pieces: ReadonlyArray<string | Pause>): ReadonlyArray<Frame> =>
+  MessageEvents.fromMessage(message).flatMap((event): ReadonlyArray<Frame> => {
+    switch (event.type) {
+      case "message_start":
+        return [event, { type: "ping" }]
+      case "content_block_start":
+        return [event, ...pieces.map((piece) => typeof piece === "string" ? textDelta(event.index, piece) : piece)]
+      case "content_block_delta":
+        return []
+      default:
+        return [event]
+    }
+  })
+
+const textDelta = (index: number, text: string): Frame => ({
+  type: "content_block_delta",
+  index,
+  delta: { type: "text_delta", text }
+})
 
 /** A message as the API streams it: content in small deltas, and a ping after the start. */
 export const streamed = (message: Message): ReadonlyArray<Frame> =>

@@ -12,16 +12,13 @@ import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
 import type { CountTokensCall, MessageCall, RecordedCall } from "./CallLog.ts"
 import { CallLog } from "./CallLog.ts"
+import type { Script } from "./Script.ts"
+import { difference } from "./ScriptDifference.ts"
 import type { Broken, Frame, Step, StepCall } from "./Step.ts"
 import { describeStep, makeStep } from "./Step.ts"
 import type { Transmission } from "./Transmission.ts"
 import { durationOf, render, transmit } from "./Transmission.ts"
 import * as WireFailure from "./WireFailure.ts"
-
-interface Script {
-  readonly steps: ReadonlyArray<Step>
-  readonly after: Step | undefined
-}
 
 /** A call that is on record; it has no step when the script is over. */
 interface Admitted {
@@ -48,6 +45,9 @@ const awaitHeaders = (call: StepCall, delay: Duration.Duration): Effect.Effect<v
 const awaitBody = (turn: Turn, frames: ReadonlyArray<Frame>): Effect.Effect<void, ClaudeError> =>
   awaitHeaders(turn.call, Duration.sum(turn.step.delay, durationOf(frames)))
 
+const failNow = (error: (now: number) => ClaudeError): Effect.Effect<never, ClaudeError> =>
+  Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fail(error(now)))
+
 const answerBroken = (turn: Turn, broken: Broken): Effect.Effect<never, ClaudeError> => {
   const { frames } = transmit(render(broken.content, turn.call).frames, broken.afterEvents)
   const arrived = awaitBody(turn, frames)
@@ -60,8 +60,8 @@ const answerBroken = (turn: Turn, broken: Broken): Effect.Effect<never, ClaudeEr
       return Effect.andThen(arrived, Effect.never)
     default: {
       const { delay, failure } = broken.by
-      const step = makeStep(turn.step.label, broken, Duration.sum(turn.step.delay, delay))
-      return Effect.andThen(awaitBody({ ...turn, step }, frames), Effect.fail(failure.error(turn.call)))
+      const step = makeStep(turn.step.label, broken, { delay: Duration.sum(turn.step.delay, delay) })
+      return Effect.andThen(awaitBody({ ...turn, step }, frames), failNow((now) => failure.error(turn.call, now)))
     }
   }
 }
@@ -81,7 +81,7 @@ const answer = (turn: Turn): Effect.Effect<Message, ClaudeError> => {
     case "Computed":
       return Effect.andThen(awaitHeaders(call, delay), Effect.suspend(() => behavior.answer(call)))
     case "Failure":
-      return Effect.andThen(awaitHeaders(call, delay), Effect.suspend(() => Effect.fail(behavior.error(call))))
+      return Effect.andThen(awaitHeaders(call, delay), failNow((now) => behavior.error(call, now)))
     case "Broken":
       return answerBroken(turn, behavior)
     case "Hang":
@@ -114,7 +114,7 @@ const endOf = (
       return closed ? Stream.succeed({ type: "message_stop" }) : Stream.fail(WireFailure.endedEarly(call, partial))
     default: {
       const { delay, failure } = by
-      const event = Effect.suspend(() => Effect.fail(failure.midStream(call, partial)))
+      const event = failNow((now) => failure.midStream(call, partial, now))
       return Stream.fromEffect(Duration.isZero(delay) ? event : Effect.delay(event, delay))
     }
   }
@@ -157,10 +157,16 @@ export interface ScriptedService {
   readonly service: ClaudeServiceShape
   readonly calls: Effect.Effect<ReadonlyArray<RecordedCall>>
   readonly remaining: Effect.Effect<number>
+  /** What the script expected against what was called, if they differ. */
+  readonly difference: Effect.Effect<string | undefined>
 }
 
+/** A call in words; nothing of its request but the model, which is no secret. */
+const describeCall = (call: RecordedCall | undefined): string =>
+  call === undefined ? "" : `${call.method} ${call.request.model}, attempt ${call.attempt}`
+
 /** A `ClaudeService` that answers from a script, and what it was asked. */
-export const makeScriptedService = ({ after, steps }: Script): ScriptedService => {
+export const makeScriptedService = (script: Script): ScriptedService => {
   const log = new CallLog()
 
   // Noting a call and taking its step are one: calls that come at the same time get the steps in the order of the record.
@@ -168,19 +174,19 @@ export const makeScriptedService = ({ after, steps }: Script): ScriptedService =
     Effect.gen(function*() {
       const attempt = yield* CurrentAttempt
       const at = yield* Clock.currentTimeMillis
-      const step = steps[log.size] ?? after
-      const number = log.open({ ...arrival, attempt, at, step: step === undefined ? undefined : describeStep(step) })
-      const { options, request } = arrival
-      return {
-        call: { number, attempt, model: request.model, requestId: `req_test_${number}`, request, options },
-        step
-      }
+      const { method, options, request } = arrival
+      const number = log.size + 1
+      const requestId = `req_test_${number}`
+      const call: StepCall = { method, number, attempt, model: request.model, requestId, request, options }
+      const step = script.next(call)
+      log.open({ ...arrival, attempt, at, step: step === undefined ? undefined : describeStep(step) })
+      return { call, step }
     })
 
   const turnOf = ({ call, step }: Admitted): Effect.Effect<Turn> =>
     step === undefined
       ? Effect.die(
-        new Error(`ClaudeTest.script: call ${call.number} has no step (the script has ${steps.length})`)
+        new Error(`ClaudeTest: call ${call.number} (${call.method} ${call.model}, attempt ${call.attempt}) has no step`)
       )
       : Effect.succeed({ call, step })
 
@@ -222,6 +228,13 @@ export const makeScriptedService = ({ after, steps }: Script): ScriptedService =
       policies: []
     },
     calls: Effect.sync(() => log.snapshot()),
-    remaining: Effect.sync(() => Math.max(0, steps.length - log.size))
+    remaining: Effect.sync(() => script.remaining),
+    difference: Effect.sync(() =>
+      difference({
+        threads: script.threads,
+        withoutStep: script.withoutStep,
+        describe: (number) => describeCall(log.snapshot()[number - 1])
+      })
+    )
   }
 }

@@ -8,6 +8,7 @@ import * as Pipeable from "effect/Pipeable"
 
 /** The call that a step answers. */
 export interface StepCall {
+  readonly method: "createMessage" | "streamMessage" | "countTokens"
   /** 1 for the first call that reached the script. */
   readonly number: number
   readonly attempt: number
@@ -31,7 +32,7 @@ export interface Answer {
   /** An answer is stated as a message or as events, and each call gets it in the shape that it asked for. */
   readonly content:
     | { readonly _tag: "Message"; readonly message: (call: StepCall) => Message }
-    | { readonly _tag: "Events"; readonly frames: ReadonlyArray<Frame> }
+    | { readonly _tag: "Events"; readonly frames: (call: StepCall) => ReadonlyArray<Frame> }
 }
 
 export interface Computed {
@@ -41,9 +42,9 @@ export interface Computed {
 
 export interface Failure {
   readonly _tag: "Failure"
-  readonly error: (call: StepCall) => ClaudeError
+  readonly error: (call: StepCall, now: number) => ClaudeError
   /** The same trouble, when it strikes after the answer began to stream. */
-  readonly midStream: (call: StepCall, partial: PartialAnswer) => ClaudeError
+  readonly midStream: (call: StepCall, partial: PartialAnswer, now: number) => ClaudeError
 }
 
 /** An answer that breaks off after so many events; `by` says how. */
@@ -60,21 +61,28 @@ export interface Hang {
 
 export type Behavior = Answer | Computed | Failure | Broken | Hang
 
-/** One entry of a script. `label` names it in a few words; `delay` passes before anything of the answer arrives. */
+/**
+ * One entry of a script. `label` names it in a few words; `delay` passes before anything of the answer arrives; `times` is
+ * how many calls get it, if the test said so.
+ */
 export interface Step<out B extends Behavior = Behavior> extends Pipeable.Pipeable {
   readonly label: string
   readonly behavior: B
   readonly delay: Duration.Duration
+  readonly times: number | undefined
 }
 
 export const makeStep = <B extends Behavior>(
   label: string,
   behavior: B,
-  delay: Duration.Duration = Duration.zero
-): Step<B> => Object.assign(new Pipeable.Class(), { label, behavior, delay })
+  { delay = Duration.zero, times }: { readonly delay?: Duration.Duration; readonly times?: number | undefined } = {}
+): Step<B> => Object.assign(new Pipeable.Class(), { label, behavior, delay, times })
+
+/** What all steps have that come one after another. */
+export type Entry = Pick<Step, "label" | "delay" | "times">
 
 /** What a step does, in a few words. */
-export const describeStep = ({ delay, label }: Step): string =>
+export const describeStep = ({ delay, label }: Entry): string =>
   Duration.isZero(delay) ? label : `${label}, delayed by ${Duration.format(delay)}`
 
 const shownCharacters = 24

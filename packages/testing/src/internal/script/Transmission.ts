@@ -58,7 +58,7 @@ export const render = (content: Answer["content"], call: StepCall) => {
     const message = annotate(content.message(call), call)
     return { message, frames: streamed(message) }
   }
-  const frames = content.frames.map((frame) =>
+  const frames = content.frames(call).map((frame) =>
     frame.type === "message_start" ? { ...frame, message: annotate(frame.message, call) } : frame
   )
   return { message: undefined, frames }

@@ -1,10 +1,10 @@
 import * as Effect from "effect/Effect"
 
-/** Of turns of the event loop that find nothing to do, how many are needed; one would do where immediates can be counted. */
-const quietTurns = 2
+/** How many turns of the event loop in a row find nothing to do: a blob that is read leaves one of them empty. */
+const quietTurns = 3
 
-/** The same where a runtime does not tell: the SDK over a `fetch` in memory needs about ten turns for a call. */
-const blindTurns = 100
+/** The same where a runtime does not tell. The SDK over a `fetch` in memory needs one or two turns for a call, a fiber one for each fork. */
+const blindTurns = 50
 
 let waiting = 0
 
@@ -15,7 +15,7 @@ const immediates: () => number | undefined = typeof globalThis.process?.getActiv
 
 /**
  * Waits until no fiber and no promise of this process has anything left to do: all wait for time, for each other, or for the
- * world outside. Takes two turns of the event loop, a few microseconds, when that is so already. Ends early when `isOver`.
+ * world outside. Takes three turns of the event loop, a few microseconds, when that is so already. Ends early when `isOver`.
  *
  * Promises are done when a turn begins, so immediates are all that can be left, those of other waits like this one not counted.
  */

@@ -119,6 +119,10 @@ export class MemoryConnection implements Connection {
     })
   }
 
+  announceClose(): void {
+    // Each request has a connection of its own.
+  }
+
   break(how: Break): void {
     const cause = breakCauses[how]()
     if (this.#body === undefined) this.#fail(FetchErrors.fetchFailed(cause))

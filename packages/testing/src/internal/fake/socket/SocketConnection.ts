@@ -73,6 +73,10 @@ export class SocketConnection implements Connection {
     })
   }
 
+  announceClose(): void {
+    this.#response.shouldKeepAlive = false
+  }
+
   break(how: Break): void {
     const { socket } = this.#request
     this.markCut()

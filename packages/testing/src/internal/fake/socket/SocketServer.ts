@@ -55,8 +55,6 @@ export const make = Effect.fnUntraced(function*(options: {
   const http = tls === undefined
     ? createServer({ keepAliveTimeout }, onRequest)
     : createTlsServer({ keepAliveTimeout, ...tls.certificate }, onRequest)
-  // Each request shakes hands, so that a step for a handshake is one for a request.
-  if (tls !== undefined) http.maxRequestsPerSocket = 1
   const tcpSockets = new Map<number | undefined, Socket>()
   // Before TLS, the connection is in the hands of the plan.
   const server = tls === undefined ? http : createTcpServer((socket) => {

@@ -43,6 +43,10 @@ export class SpaceConnection implements Connection {
     return this.#connection.end(bytes)
   }
 
+  announceClose(): void {
+    this.#connection.announceClose()
+  }
+
   break(how: Break): void {
     this.#connection.break(how)
   }
