@@ -23,6 +23,7 @@ interface Recorded {
 interface Json {
   readonly error: { readonly type: string; readonly message: string }
   readonly requests: ReadonlyArray<Recorded>
+  readonly journal: ReadonlyArray<{ readonly did: string; readonly status: number | null }>
   readonly spaces: ReadonlyArray<{ readonly id: string; readonly arrived: number }>
   readonly id: string
   readonly url: string
@@ -127,6 +128,24 @@ describe("the control endpoint", () => {
       includes(second, { number: 2, path: "/nowhere", body: null, status: 404 })
       includes(yield* call("DELETE", `${control}/requests`), { status: 204, json: null })
       includes(yield* call("GET", `${control}/requests`), { json: { requests: [] } })
+    }))
+
+  it.live("shows the journal, the same for the same requests", () =>
+    Effect.gen(function*() {
+      const { api, control } = yield* serve
+      const one = yield* api.isolated({ id: "one", plan: { steps: [overloaded] } })
+      const two = yield* api.isolated({ id: "two", plan: { steps: [overloaded] } })
+      for (const { url } of [one, two, one, two]) yield* post(url)
+      yield* post(api.url, { method: "GET", path: "/nowhere" })
+      yield* Effect.all([one.awaitEnded(2), two.awaitEnded(2), api.awaitEnded(1)])
+      const journalOf = (path: string) => Effect.map(call("GET", `${control}${path}/journal`), ({ json }) => json)
+      const journal = yield* journalOf("/spaces/one")
+      assert.deepStrictEqual(journal.journal.map(({ did, status }) => [did, status]), [
+        ["error 529 overloaded_error", 529],
+        ["message", 200]
+      ])
+      assert.deepStrictEqual(yield* journalOf("/spaces/two"), journal)
+      includes((yield* journalOf("")).journal[0], { model: null, body: null, status: 404 })
     }))
 
   it.live("waits for requests to arrive and to end, and no longer than it may", () =>
@@ -282,8 +301,8 @@ describe("the control endpoint", () => {
       const script = [...page.matchAll(/^```sh\n(curl .*?)^```/gms)].map(([, commands]) => commands).join("")
       const shell = promisify(execFile)("sh", ["-ec", script.replaceAll("http://127.0.0.1:4000", api.url)])
       const { stdout } = yield* Effect.promise(() => shell)
-      const promised = [...page.matchAll(/^# (\{.*\})$/gm)].map(([, line]) =>
-        line?.replace("http://127.0.0.1:4000", api.url)
+      const promised = [...page.matchAll(/^# (\{.*\})$/gm)].map(([, line = ""]) =>
+        line.replace("http://127.0.0.1:4000", api.url)
       )
       assert.strictEqual(promised.length, 2)
       for (const line of promised) assert.include(stdout, line)

@@ -4,13 +4,14 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { Connection } from "../Connection.ts"
 import type { FakeApi } from "../FakeApi.ts"
+import type { JournalEntry } from "../Journal.ts"
 import { decodeJson, decodePlan, decodeStrictly } from "../PlanDecoding.ts"
 import { Plan } from "../PlanSchema.ts"
 import { maxBodyBytes } from "../RequestCheck.ts"
 import type { RecordedRequest } from "../RequestLog.ts"
 import type { Space } from "../space/Space.ts"
 import { idProblems, type Spaces } from "../space/Spaces.ts"
-import { type Failure, NewSpace, Requests, ServerState, SpaceState } from "./ControlSchema.ts"
+import { type Failure, Journal, NewSpace, Requests, ServerState, SpaceState } from "./ControlSchema.ts"
 import { isForeign } from "./ForeignRequest.ts"
 import { type Awaited, awaitedRequests } from "./RequestQuery.ts"
 
@@ -185,7 +186,12 @@ const placeHandlers = ({ api }: Place, path: ReadonlyArray<string>): Effect.Effe
         })
     })
   }
-  return notFound(`There is nothing at ${JSON.stringify(path.join("/"))}; there are plan, requests and spaces`)
+  if (rest.length === 0 && resource === "journal") {
+    return Effect.succeed({
+      GET: () => Effect.suspend(() => json(200, Journal, { journal: api.journal.map(entryOf) }))
+    })
+  }
+  return notFound(`There is nothing at ${JSON.stringify(path.join("/"))}; there are plan, requests, journal and spaces`)
 }
 
 const awaitRequests = ({ log }: FakeApi, { count, what, within }: Awaited): Effect.Effect<void, Refused> => {
@@ -214,6 +220,13 @@ const recordOf = (
   body: body === undefined ? null : body as Schema.Json,
   status: status ?? null,
   endedAt: endedAt ?? null
+})
+
+const entryOf = ({ body, model, status, ...entry }: JournalEntry): (typeof Journal.Type)["journal"][number] => ({
+  ...entry,
+  model: model ?? null,
+  body: body ?? null,
+  status: status ?? null
 })
 
 const decodeNewSpace = decodeStrictly(NewSpace)
