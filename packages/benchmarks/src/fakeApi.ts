@@ -12,15 +12,21 @@ const streamsAtOnce = 1000
 
 const program = fileURLToPath(new URL("fakeApiServer.ts", import.meta.url))
 
+/** What a server has used so far: memory at most, in kilobytes, and microseconds of processor time. */
+interface Usage {
+  readonly peak: number
+  readonly cpu: number
+}
+
 interface Server {
   readonly url: string
-  /** Ends the server; how much memory it had at most, in kilobytes. */
-  readonly stop: () => Promise<number>
+  readonly usage: () => Promise<Usage>
+  readonly stop: () => Promise<Usage>
 }
 
 const message = async (child: ChildProcess): Promise<unknown> => {
-  const [received]: Array<unknown> = await once(child, "message")
-  return received
+  const received = await once(child, "message") as ReadonlyArray<unknown>
+  return received[0]
 }
 
 /** A server in a process of its own, so that it has a core to itself; the client is this process. */
@@ -29,14 +35,18 @@ const serve = async (plan: object): Promise<Server> => {
     execArgv: process.env["FAKE_API_NODE_FLAGS"]?.split(" ") ?? []
   })
   const url = String(await message(child))
+  const ask = async (what: "usage" | "stop"): Promise<Usage> => {
+    const answer = message(child)
+    child.send(what)
+    return await answer as Usage
+  }
   return {
     url,
+    usage: () => ask("usage"),
     stop: async () => {
-      const peak = message(child)
-      child.send("stop")
-      const kilobytes = Number(await peak)
+      const usage = await ask("stop")
       await once(child, "exit")
-      return kilobytes
+      return usage
     }
   }
 }
@@ -110,17 +120,22 @@ const throughput = async (name: string, plan: object, stream: boolean, calls: nu
   const pool = Array.from({ length: connections }, () => new RawConnection(server.url))
   const unique = requestIds()
   const rates: Array<number> = []
+  const costs: Array<number> = []
   for (let round = 0; round <= rounds; round++) {
+    const before = await server.usage()
     const seconds = await ask(pool, calls, post(server.url, stream), (answer) => {
       unique(answer)
       if (stream) checkStream(answer)
       else checkMessage(answer)
     })
-    if (round > 0) rates.push(calls / seconds)
+    if (round === 0) continue
+    rates.push(calls / seconds)
+    costs.push(((await server.usage()).cpu - before.cpu) / calls)
   }
   for (const connection of pool) connection.close()
-  const peak = await server.stop()
-  return `${line(name, `${Math.round(median(rates))} /s`)}   (${range(rates)}, peak ${Math.round(peak / 1024)} MB)`
+  const { peak } = await server.stop()
+  return line(name, `${Math.round(median(rates))} /s`, `${Math.round(median(costs))} us`)
+    + `   (${range(rates)} /s, ${range(costs)} us of processor time each, peak ${Math.round(peak / 1024)} MB)`
 }
 
 const pause = 300
@@ -129,7 +144,6 @@ const events = 13
 /** A thousand streams that are all open at the same time, an event every 300 ms on each. */
 const atOnce = async (): Promise<string> => {
   const server = await serve({ after: { kind: "message", eventDelay: pause } })
-  const rows: Array<string> = []
   const first: Array<number> = []
   const total: Array<number> = []
   for (let round = 0; round < rounds; round++) {
@@ -152,11 +166,13 @@ const atOnce = async (): Promise<string> => {
     if (mostOpen !== streamsAtOnce) throw new Error(`Only ${mostOpen} streams were open at once`)
     for (const connection of pool) connection.close()
   }
-  const peak = await server.stop()
-  rows.push(line(`${streamsAtOnce} streams at once`, `${range(total)} ms`))
-  return `${rows.join("\n")}   (${(events - 1) * pause} ms of pauses; first event after ${
-    Math.round(median(first))
-  } ms, at most ${Math.round(Math.max(...first))} ms; peak ${Math.round(peak / 1024)} MB)`
+  const { cpu, peak } = await server.stop()
+  return line(`${streamsAtOnce} streams at once`, `${Math.round(median(total))} ms`)
+    + `   (${range(total)} ms, ${(events - 1) * pause} of them pauses; first event after ${
+      Math.round(median(first))
+    } ms, `
+    + `at most ${Math.round(Math.max(...first))}; ${Math.round(cpu / 1000 / rounds)} ms of processor time, `
+    + `peak ${Math.round(peak / 1024)} MB)`
 }
 
 /** What the fake API can serve, to a client that does next to nothing and checks every answer. */

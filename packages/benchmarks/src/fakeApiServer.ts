@@ -4,8 +4,8 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 
 /**
- * A fake API in a process of its own. It sends its address to the process that started it, and ends when told to, so that a
- * profile of it is written.
+ * A fake API in a process of its own. It sends its address to the process that started it, then what it has used whenever it is
+ * asked, and ends when told to, so that a profile of it is written.
  */
 const program = Effect.gen(function*() {
   const plan = yield* FaultPlan.decodeJson(process.argv[2] ?? "{}")
@@ -14,9 +14,12 @@ const program = Effect.gen(function*() {
   yield* Effect.forkScoped(Effect.repeat(api.clearRequests, Schedule.spaced("5 seconds")))
   process.send?.(api.url)
   yield* Effect.callback<void>((resume) => {
-    process.once("message", () => resume(Effect.void))
+    process.on("message", (message) => {
+      const { maxRSS, systemCPUTime, userCPUTime } = process.resourceUsage()
+      process.send?.({ peak: maxRSS, cpu: userCPUTime + systemCPUTime })
+      if (message === "stop") resume(Effect.void)
+    })
   })
-  process.send?.(process.resourceUsage().maxRSS)
 })
 
 await Effect.runPromise(Effect.scoped(program))

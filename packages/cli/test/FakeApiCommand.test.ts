@@ -2,9 +2,10 @@ import { Anthropic } from "@anthropic-ai/sdk"
 import * as FakeClaudeApi from "@effect-claude/testing/FakeClaudeApi"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { run, RunningCommand } from "./RunningCommand.ts"
 
 /** A file with this content, for as long as the scope lasts. */
@@ -57,6 +58,7 @@ describe("effect-claude fake-api", () => {
       assert.strictEqual(yield* ask(url), "This answer comes from a fake Claude API.")
       const hint = yield* command.printed(/Try it: .*\n/)
       assert.include(hint, `ANTHROPIC_BASE_URL=${url} ANTHROPIC_API_KEY=`)
+      assert.strictEqual((yield* Effect.promise(() => fetch(`${url}/_control`))).status, 404)
     }).pipe(Effect.scoped))
 
   it.live("fails as the file says, on the port it was given", () =>
@@ -97,6 +99,42 @@ describe("effect-claude fake-api", () => {
         )
       )
     }).pipe(Effect.scoped))
+
+  it.live("takes --plan and --seed, is programmed over HTTP with --control, and prints the requests of spaces with --log", () =>
+    Effect.gen(function*() {
+      const file = yield* planFile(JSON.stringify({ $schema: "./fault-plan.schema.json", seed: "of the file" }))
+      const { command, url } = yield* serve(["--plan", file, "--seed", "another", "--control", "--log"])
+      yield* command.printed(/Program it: curl http:.*\/_control\n/)
+      const call = (method: string, path: string, body?: object) =>
+        Effect.promise(async () => {
+          const response = await fetch(`${url}/_control${path}`, {
+            method,
+            ...(body === undefined ? {} : { body: JSON.stringify(body) })
+          })
+          return response.text()
+        })
+      assert.deepStrictEqual(JSON.parse(yield* call("GET", "/plan")), {
+        $schema: "./fault-plan.schema.json",
+        seed: "another"
+      })
+      yield* call("PUT", "/plan", { steps: [{ kind: "message", text: "Programmed." }] })
+      assert.strictEqual(yield* ask(url), "Programmed.")
+      yield* call("POST", "/spaces", { id: "mine", plan: { after: { kind: "message", text: "Mine." } } })
+      assert.strictEqual(yield* ask(`${url}/spaces/mine`), "Mine.")
+      yield* command.printed(/\n#1 POST .* 200 answered .*\nmine #1 POST .* 200 answered .*\n/)
+      assert.include(yield* call("GET", "/requests?ended=1"), "\"path\":\"/v1/messages\"")
+    }).pipe(Effect.scoped))
+
+  it.live("prints the JSON schema of plans with --schema, and nothing else", () =>
+    Effect.gen(function*() {
+      const { code, stderr, stdout } = yield* run(["fake-api", "--schema"])
+      assert.deepStrictEqual([code, stderr], [0, ""])
+      const published = readFileSync(
+        fileURLToPath(import.meta.resolve("@effect-claude/testing/fault-plan.schema.json")),
+        "utf8"
+      )
+      assert.deepStrictEqual(JSON.parse(stdout), JSON.parse(published))
+    }))
 
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     it.live(`ends at once on ${signal}, a stalled stream or not, and says nothing`, () =>
@@ -144,7 +182,7 @@ describe("effect-claude fake-api", () => {
   for (const [name, content, says] of badPlans) {
     it.live(`refuses a file with ${name}, names it, and starts nothing`, () =>
       Effect.gen(function*() {
-        const { code, stderr, stdout } = yield* run(["fake-api", "--faults", yield* planFile(content)])
+        const { code, stderr, stdout } = yield* run(["fake-api", "--plan", yield* planFile(content)])
         assert.strictEqual(code, 1)
         assert.match(stderr, says)
         assert.strictEqual(stdout, "")
@@ -153,6 +191,7 @@ describe("effect-claude fake-api", () => {
 
   const badFlags: ReadonlyArray<readonly [args: ReadonlyArray<string>, says: RegExp]> = [
     [["--faults", "no-such-file.json"], /Path does not exist: .*no-such-file\.json/],
+    [["--plan", "package.json", "--faults", "package.json"], /--faults is the older name of --plan/],
     [["--port", "65536"], /--port.*65536/],
     [["--port", "-1"], /--port.*-1/],
     [["--port", "4000.5"], /--port.*4000\.5/],

@@ -1,7 +1,7 @@
 /**
  * The steps of a fault plan: what a fake Claude API does with one request.
  *
- * `message`, `error`, `response`, `disconnect` and `capacity` build every step there is. The others are presets of these
+ * `message`, `error`, `response`, `disconnect`, `unreachable` and `capacity` build every step there is. The others are presets of these
  * for the faults that are seen in practice.
  *
  * @since 0.1.0
@@ -14,6 +14,7 @@ import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import { STATUS_CODES } from "node:http"
 import { type ApiErrorType, errorOfCode, statusOf } from "./internal/fake/ApiErrors.ts"
+import type { ConnectFailure } from "./internal/fake/Connection.ts"
 import { defaultText } from "./internal/fake/MessageContent.ts"
 import { decodeStep } from "./internal/fake/PlanDecoding.ts"
 import type * as StepSchema from "./internal/fake/StepSchema.ts"
@@ -33,6 +34,7 @@ import { eventCount, words } from "./internal/fake/StreamEvents.ts"
  * | `error` | an error of the API: status, JSON body, request id |
  * | `response` | any status, headers and body, with nothing added, as from a proxy |
  * | `disconnect` | no answer: a TCP reset, a closed connection, or bytes that are no HTTP |
+ * | `unreachable` | no connection: DNS, connect or TLS fails; for an API in memory, see {@link unreachable} |
  * | `capacity` | a healthy answer after `serviceTime`, or a 529 when `limit` others are being served |
  *
  * @category models
@@ -284,6 +286,52 @@ export const error = (options: ErrorOptions): StepOf<"error"> => make("error", {
  */
 export const response = (options: ResponseOptions): StepOf<"response"> =>
   make("response", { kind: "response", ...options })
+
+/**
+ * States why a connection cannot be made: the `code` of the error that the client sees.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface UnreachableOptions extends StepOptions {
+  readonly code: ConnectFailure
+}
+
+/**
+ * Lets no connection be made: the client fails with the `code`, and no request arrives.
+ *
+ * **Details**
+ *
+ * `UND_ERR_CONNECT_TIMEOUT` comes after 10 seconds unless there is a `delay`; the others come at once.
+ *
+ * **Gotchas**
+ *
+ * It takes an API in memory. A server on a socket has been reached by the time it has a request, so it refuses a plan with such
+ * a step. With `tls` there is a handshake before the request, in which it can be `ERR_SSL_WRONG_VERSION_NUMBER` (it does not
+ * speak TLS) or `ECONNRESET`; that is in `steps`, `after` and whole `outages` of all models, and delays do not count. A connection
+ * that a client has in its pool has its handshake behind it: a request that comes over it gets a closed connection instead.
+ *
+ * Nothing arrives, so that nothing is recorded.
+ *
+ * **Example** (A name that is not found for an hour)
+ *
+ * ```ts
+ * import { assert } from "@effect/vitest"
+ * import * as FaultPlan from "@effect-claude/testing/FaultPlan"
+ * import * as FaultStep from "@effect-claude/testing/FaultStep"
+ *
+ * const plan = FaultPlan.make({
+ *   outages: [{ from: 0, to: "1 hour", step: FaultStep.unreachable({ code: "ENOTFOUND" }) }]
+ * })
+ *
+ * assert.strictEqual(plan.outages?.[0]?.step.kind, "unreachable")
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const unreachable = (options: UnreachableOptions): StepOf<"unreachable"> =>
+  make("unreachable", { kind: "unreachable", ...options })
 
 /**
  * Ends the connection instead of answering.
@@ -609,7 +657,7 @@ export const lowCredit = (options: Omit<ApiErrorOptions, "message"> = {}): StepO
  * import { assert } from "@effect/vitest"
  * import * as FaultStep from "@effect-claude/testing/FaultStep"
  *
- * assert.deepInclude(FaultStep.promptTooLong(), { status: 400, error: { type: "invalid_request_error" } })
+ * assert.match(FaultStep.promptTooLong().error.message ?? "", /^prompt is too long/)
  * ```
  *
  * @category presets

@@ -1,14 +1,37 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import { execFile } from "node:child_process"
+import { readFileSync } from "node:fs"
 import { request as httpRequest } from "node:http"
+import { promisify } from "node:util"
 import * as FakeClaudeApi from "../src/FakeClaudeApi.ts"
 import * as FaultPlan from "../src/FaultPlan.ts"
 import { post } from "./FakeClaudeApi.rawClient.ts"
 
+interface Recorded {
+  readonly number: number
+  readonly path: string
+  readonly headers: { readonly [name: string]: string }
+  readonly body: unknown
+  readonly receivedAt: number
+  readonly status: number | null
+  readonly endedAt: number | null
+}
+
+/** What an answer may hold, as far as these tests look at it. */
+interface Json {
+  readonly error: { readonly type: string; readonly message: string }
+  readonly requests: ReadonlyArray<Recorded>
+  readonly journal: ReadonlyArray<{ readonly did: string; readonly status: number | null }>
+  readonly spaces: ReadonlyArray<{ readonly id: string; readonly arrived: number }>
+  readonly id: string
+  readonly url: string
+}
+
 interface Answer {
   readonly status: number
-  readonly json: any
+  readonly json: Json
   readonly allow: string | null
 }
 
@@ -23,12 +46,14 @@ const call = (method: string, url: string, body?: unknown): Effect.Effect<Answer
     const text = await response.text()
     return {
       status: response.status,
-      json: text === "" ? undefined : JSON.parse(text),
+      json: JSON.parse(text === "" ? "null" : text) as Json,
       allow: response.headers.get("allow")
     }
   })
 
-const statusesOf = (json: any): ReadonlyArray<number | null> => json.requests.map(({ status }: any) => status)
+const statusesOf = ({ requests }: Json): ReadonlyArray<number | null> => requests.map(({ status }) => status)
+
+const includes = (actual: object | undefined, expected: object): void => assert.deepInclude(actual, expected)
 
 const overloaded = { kind: "error", status: 529, error: { type: "overloaded_error" } } as const
 
@@ -46,11 +71,11 @@ describe("the control endpoint", () => {
   it.live("reads and replaces the plan, in no record and at no step", () =>
     Effect.gen(function*() {
       const { api, control } = yield* serve
-      assert.deepStrictEqual(yield* call("GET", `${control}/plan`), { status: 200, json: {}, allow: null })
+      includes(yield* call("GET", `${control}/plan`), { status: 200, json: {} })
       const plan = { steps: [overloaded, { kind: "message", delay: "1.5 millis" }] }
       const stored = { steps: [overloaded, { kind: "message", delay: 1.5 }] }
-      assert.deepInclude(yield* call("PUT", `${control}/plan`, plan), { status: 200, json: stored })
-      assert.deepInclude(yield* call("GET", `${control}/plan`), { status: 200, json: stored })
+      includes(yield* call("PUT", `${control}/plan`, plan), { status: 200, json: stored })
+      includes(yield* call("GET", `${control}/plan`), { status: 200, json: stored })
       assert.strictEqual((yield* post(api.url)).status, 529)
       assert.strictEqual((yield* post(api.url)).status, 200)
       assert.deepStrictEqual((yield* api.requests).map(({ number, path }) => [number, path]), [
@@ -77,7 +102,7 @@ describe("the control endpoint", () => {
       const plan = { steps: [{ kind: "message", dely: 5 }] }
       const { json, status } = yield* call("POST", `${control}/spaces`, { plan })
       assert.deepStrictEqual([status, json.error.message], [400, "steps[0].dely: Unknown field"])
-      assert.deepInclude(yield* call("GET", `${control}/plan`), { json: { after: overloaded } })
+      includes(yield* call("GET", `${control}/plan`), { json: { after: overloaded } })
     }))
 
   it.live("shows the requests, with what there is none of as null, and clears them", () =>
@@ -89,7 +114,7 @@ describe("the control endpoint", () => {
       const { json, status } = yield* call("GET", `${control}/requests`)
       assert.strictEqual(status, 200)
       const [first, second] = json.requests
-      assert.deepInclude(first, {
+      includes(first, {
         number: 1,
         requestId: "req_fake00000000000000000001",
         method: "POST",
@@ -98,15 +123,29 @@ describe("the control endpoint", () => {
         status: 400,
         outcome: "answered"
       })
-      assert.deepInclude(first.headers, { "x-api-key": "<redacted>", "x-mine": "1" })
-      assert.isAtLeast(first.endedAt, first.receivedAt)
-      assert.deepInclude(second, { number: 2, path: "/nowhere", body: null, status: 404 })
-      assert.deepStrictEqual(yield* call("DELETE", `${control}/requests`), {
-        status: 204,
-        json: undefined,
-        allow: null
-      })
-      assert.deepInclude(yield* call("GET", `${control}/requests`), { json: { requests: [] } })
+      includes(first?.headers, { "x-api-key": "<redacted>", "x-mine": "1" })
+      assert.isAtLeast(first?.endedAt ?? 0, first?.receivedAt ?? Infinity)
+      includes(second, { number: 2, path: "/nowhere", body: null, status: 404 })
+      includes(yield* call("DELETE", `${control}/requests`), { status: 204, json: null })
+      includes(yield* call("GET", `${control}/requests`), { json: { requests: [] } })
+    }))
+
+  it.live("shows the journal, the same for the same requests", () =>
+    Effect.gen(function*() {
+      const { api, control } = yield* serve
+      const one = yield* api.isolated({ id: "one", plan: { steps: [overloaded] } })
+      const two = yield* api.isolated({ id: "two", plan: { steps: [overloaded] } })
+      for (const { url } of [one, two, one, two]) yield* post(url)
+      yield* post(api.url, { method: "GET", path: "/nowhere" })
+      yield* Effect.all([one.awaitEnded(2), two.awaitEnded(2), api.awaitEnded(1)])
+      const journalOf = (path: string) => Effect.map(call("GET", `${control}${path}/journal`), ({ json }) => json)
+      const journal = yield* journalOf("/spaces/one")
+      assert.deepStrictEqual(journal.journal.map(({ did, status }) => [did, status]), [
+        ["error 529 overloaded_error", 529],
+        ["message", 200]
+      ])
+      assert.deepStrictEqual(yield* journalOf("/spaces/two"), journal)
+      includes((yield* journalOf("")).journal[0], { model: null, body: null, status: 404 })
     }))
 
   it.live("waits for requests to arrive and to end, and no longer than it may", () =>
@@ -149,21 +188,21 @@ describe("the control endpoint", () => {
       const { api, control } = yield* serve
       const begun = yield* call("POST", `${control}/spaces`, { id: "mine", plan: { after: overloaded } })
       const state = { id: "mine", url: `${api.url}/spaces/mine`, openConnections: 0, arrived: 0, ended: 0 }
-      assert.deepStrictEqual(begun, { status: 201, json: state, allow: null })
+      includes(begun, { status: 201, json: state })
       const numbered = yield* call("POST", `${control}/spaces`)
-      assert.deepInclude(numbered.json, { id: "1", url: `${api.url}/spaces/1` })
+      includes(numbered.json, { id: "1", url: `${api.url}/spaces/1` })
 
       assert.strictEqual((yield* post(begun.json.url)).status, 529)
       assert.strictEqual((yield* post(numbered.json.url)).status, 200)
       const own = `${control}/spaces/mine`
       assert.deepStrictEqual(statusesOf((yield* call("GET", `${own}/requests?ended=1`)).json), [529])
-      assert.deepInclude(yield* call("GET", own), { json: { ...state, arrived: 1, ended: 1 } })
-      assert.deepInclude(yield* call("PUT", `${own}/plan`, {}), { status: 200, json: {} })
+      includes(yield* call("GET", own), { json: { ...state, arrived: 1, ended: 1 } })
+      includes(yield* call("PUT", `${own}/plan`, {}), { status: 200, json: {} })
       assert.strictEqual((yield* post(begun.json.url)).status, 200)
       assert.strictEqual((yield* call("DELETE", `${own}/requests`)).status, 204)
       const all = yield* call("GET", control)
-      assert.deepInclude(all.json, { url: api.url, arrived: 0, ended: 0 })
-      assert.deepStrictEqual(all.json.spaces.map(({ arrived, id }: any) => [id, arrived]), [["mine", 0], ["1", 1]])
+      includes(all.json, { url: api.url, arrived: 0, ended: 0 })
+      assert.deepStrictEqual(all.json.spaces.map(({ arrived, id }) => [id, arrived]), [["mine", 0], ["1", 1]])
 
       const taken = yield* call("POST", `${control}/spaces`, { id: "mine" })
       assert.deepStrictEqual([taken.status, taken.json.error.type], [409, "conflict"])
@@ -254,4 +293,19 @@ describe("the control endpoint", () => {
         }))
     }
   })
+
+  it.live("does what docs/fake-api.md says, run by a shell", () =>
+    Effect.gen(function*() {
+      const { api } = yield* serve
+      const page = readFileSync(new URL("../../../docs/fake-api.md", import.meta.url), "utf8")
+      const script = [...page.matchAll(/^```sh\n(curl .*?)^```/gms)].map(([, commands]) => commands).join("")
+      const shell = promisify(execFile)("sh", ["-ec", script.replaceAll("http://127.0.0.1:4000", api.url)])
+      const { stdout } = yield* Effect.promise(() => shell)
+      const promised = [...page.matchAll(/^# (\{.*\})$/gm)].map(([, line = ""]) =>
+        line.replace("http://127.0.0.1:4000", api.url)
+      )
+      assert.strictEqual(promised.length, 2)
+      for (const line of promised) assert.include(stdout, line)
+      assert.include(stdout, "of 3 requests have ended in time")
+    }))
 })

@@ -1,4 +1,4 @@
-import Anthropic from "@anthropic-ai/sdk"
+import Anthropic, { APIError } from "@anthropic-ai/sdk"
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -36,7 +36,7 @@ const ask = (server: Server, api: Api): Effect.Effect<string | number> =>
       const { content } = await clientOf(server, api).messages.create(params, { signal })
       return content.flatMap((block) => block.type === "text" ? [block.text] : []).join("")
     } catch (error) {
-      return error instanceof Anthropic.APIError && error.status !== undefined ? error.status : "broken"
+      return error instanceof APIError && error.status !== undefined ? error.status : "broken"
     }
   })
 
@@ -125,15 +125,15 @@ for (const [where, serve] of Object.entries(transports)) {
         const server = yield* serve()
         const one = yield* server.api.isolated({ id: "mine" })
         assert.strictEqual(one.url, `${server.api.url}/spaces/mine`)
-        for (
-          const [path, message] of [["/spaces/yours/v1/messages", "no space \"yours\""], ["/spaces/", "no space \"\""]]
-        ) {
+        const unknown = { "/spaces/yours/v1/messages": "no space \"yours\"", "/spaces/": "no space \"\"" }
+        for (const [path, message] of Object.entries(unknown)) {
           const answer = yield* Effect.promise(async () => {
             const response = await server.fetch(server.api.url + path, { method: "POST", body: "{}" })
             return { status: response.status, text: await response.text() }
           })
           assert.strictEqual(answer.status, 404)
-          assert.include(JSON.parse(answer.text).error.message, message)
+          const { error } = JSON.parse(answer.text) as { readonly error: { readonly message: string } }
+          assert.include(error.message, message)
         }
         const inside = yield* Effect.promise(() => server.fetch(`${one.url}/elsewhere`))
         assert.strictEqual(inside.status, 404)

@@ -30,3 +30,25 @@ describe("FaultStep", () => {
     expect(FaultStep.truncatedToolInput).type.not.toBeCallableWith({ name: "run", afterCharacters: 1 })
   })
 })
+
+describe("errors of the API", () => {
+  it("have the types and the codes of the SDK", () => {
+    expect(FaultStep.ofType("overloaded_error")).type.toBe<FaultStep.StepOf<"error">>()
+    expect(FaultStep.ofType).type.toBeCallableWith("request_too_large", { status: 413, errorCode: "any_code" })
+    expect(FaultStep.ofType).type.not.toBeCallableWith("overload")
+    expect(FaultStep.ofCode("ramp_limit_exceeded")).type.toBe<FaultStep.StepOf<"error">>()
+    expect(FaultStep.ofCode).type.not.toBeCallableWith("ramp_limit")
+  })
+
+  it("say when to come back in one of three forms", () => {
+    expect(FaultStep.rateLimit).type.toBeCallableWith({ retryAfter: "2 seconds", retryAfterAs: "date" })
+    expect(FaultStep.rateLimit).type.not.toBeCallableWith({ retryAfter: "2 seconds", retryAfterAs: "minutes" })
+    expect(FaultStep.spendLimit).type.toBeCallableWith({ limit: "contract" })
+    expect(FaultStep.spendLimit).type.not.toBeCallableWith({ limit: "monthly" })
+  })
+
+  it("a preset whose message is what tells it takes none", () => {
+    expect(FaultStep.lowCredit).type.not.toBeCallableWith({ message: "other" })
+    expect(FaultStep.usageLimit).type.toBeCallableWith({ of: "workspace" })
+  })
+})

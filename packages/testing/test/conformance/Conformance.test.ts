@@ -1,4 +1,4 @@
-import { ERROR_CODE_CLASSES } from "@anthropic-ai/sdk/core/error-classes"
+import * as ErrorClasses from "@anthropic-ai/sdk/core/error-classes"
 import type { RefusalStopDetails } from "@anthropic-ai/sdk/resources/messages"
 import { errorTypes } from "@effect-claude/client/Classification"
 import * as FakeClaudeApi from "@effect-claude/testing/FakeClaudeApi"
@@ -171,7 +171,7 @@ describe("the catalogue", () => {
       const [, status = "", , code = ""] = sdk.split(" ")
       return `${status} ${code}`
     })
-    assert.sameMembers(listed, [...ERROR_CODE_CLASSES.keys()])
+    assert.sameMembers(listed, sdkCodes())
   })
 
   it("has an error event of every type, and every category of a refusal", () => {
@@ -198,6 +198,13 @@ describe("the catalogue", () => {
     assert.deepStrictEqual(rows, documentedRows())
   })
 })
+
+/** Status and code of every class that the SDK has for a code, from a table that its types do not show. */
+const sdkCodes = (): Array<unknown> => {
+  const classes: unknown = Reflect.get(ErrorClasses, "ERROR_CODE_CLASSES")
+  assert.instanceOf(classes, Map)
+  return [...classes.keys()]
+}
 
 const refusalCategories: ReadonlyArray<NonNullable<RefusalStopDetails["category"]>> = [
   "cyber",

@@ -63,7 +63,7 @@ const curl = async (url: string, entries: ReadonlyArray<Entry>, prefix: string, 
   const output = await new Promise<string>((resolve, reject) => {
     // The code of the process is that of its last transfer; each says its own on standard output.
     execFile("curl", ["--disable", "--config", `${prefix}.conf`], { signal }, (error, stdout) => {
-      if (error !== null && typeof error.code !== "number") reject(error)
+      if (error !== null && typeof error.code !== "number") reject(new Error("curl cannot be run", { cause: error }))
       else resolve(stdout)
     })
   })

@@ -228,7 +228,7 @@ export const own = (entry: Entry, target: Target): Effect.Effect<string> => {
         Stream.runCollect(claude.streamMessage(requestOf(entry))),
         (events) => `${events.filter((event) => !isPing(event)).length} events`
       )
-      : Effect.map(claude.createMessage(requestOf(entry)), ({ type }) => String(type))
+      : Effect.map(claude.createMessage(requestOf(entry)), ({ type }): string => type)
     const result = yield* Effect.result(call)
     if (Result.isSuccess(result)) return result.success
     const error = result.failure

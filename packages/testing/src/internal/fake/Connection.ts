@@ -8,6 +8,24 @@ export type ResponseHeaders = { readonly [name: string]: string | number }
 /** The ways in which a server breaks a connection: a TCP reset, an orderly close, and bytes that are no HTTP before it. */
 export type Break = "reset" | "close" | "garbage"
 
+/** The reasons, by their codes, why a client cannot make a connection. */
+export const connectFailures = [
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "UND_ERR_CONNECT_TIMEOUT",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "CERT_HAS_EXPIRED",
+  "ERR_TLS_CERT_ALTNAME_INVALID",
+  "ERR_SSL_WRONG_VERSION_NUMBER"
+] as const
+
+export type ConnectFailure = (typeof connectFailures)[number]
+
 /** How an exchange is over: all of the answer left, the client closed the connection before, or the server broke it. */
 export type Ending = "answered" | "clientClosed" | "cut"
 
@@ -40,7 +58,11 @@ export interface Connection {
   /** Completes the answer. */
   readonly end: (bytes?: Uint8Array) => Effect.Effect<void>
 
+  /** Says in the headers that the connection closes after the answer, so that the next request comes over another one. */
+  readonly announceClose: () => void
   readonly break: (how: Break) => void
+  /** Ends the exchange as if the connection had not been made; a transport that has one already closes it. */
+  readonly fail: (code: ConnectFailure) => void
 
   /** Calls the listener once, when the exchange is over. */
   readonly onEnd: (listener: (ending: Ending) => void) => void

@@ -1,15 +1,18 @@
 import * as Effect from "effect/Effect"
 import { admitRequest, Admitted } from "./Admission.ts"
 import { BatchApi, batchRoute, BatchRun, maxBatchBytes } from "./batch/BatchApi.ts"
-import type { Connection } from "./Connection.ts"
+import type { ConnectFailure, Connection } from "./Connection.ts"
 import { Exchange } from "./Exchange.ts"
+import { journalOf, modelOf } from "./Journal.ts"
 import type { Plan } from "./PlanSchema.ts"
 import { RateLimitSet } from "./RateLimits.ts"
-import { checkRequest, isRecord, maxBodyBytes, route } from "./RequestCheck.ts"
+import { type Transport, transportMistake } from "./Reachability.ts"
+import { checkRequest, isApiErrorAnswer, maxBodyBytes, route } from "./RequestCheck.ts"
 import { recordedHeaders, type RecordedRequest, type RequestEntry, RequestLog } from "./RequestLog.ts"
 import type { ServerClock } from "./ServerClock.ts"
 import { type AnswerContext, answerRefusal, answerStep } from "./StepAnswer.ts"
 import { healthy, StepQueue } from "./StepQueue.ts"
+import { stepWords } from "./StepWords.ts"
 
 type FaultPlan = typeof Plan.Type
 
@@ -19,14 +22,18 @@ export class FakeApi {
   readonly #onEnded: ((request: RecordedRequest) => void) | undefined
   readonly #clock: ServerClock
   readonly #batches = new BatchApi()
+  readonly #transport: Transport
   #run: PlanRun
 
   constructor(options: {
     readonly plan: FaultPlan
     readonly clock: ServerClock
+    readonly transport: Transport
     readonly onEnded?: ((request: RecordedRequest) => void) | undefined
   }) {
     this.#clock = options.clock
+    this.#transport = options.transport
+    this.#refuse(options.plan)
     this.#onEnded = options.onEnded
     this.#run = startRun(options.plan, options.clock)
   }
@@ -37,7 +44,27 @@ export class FakeApi {
 
   /** Starts another plan; requests in progress and the log are left alone. */
   setPlan(plan: FaultPlan): void {
+    this.#refuse(plan)
     this.#run = startRun(plan, this.#clock)
+  }
+
+  /** What a plan has that this server cannot do. */
+  mistakeIn(plan: FaultPlan): string | undefined {
+    return transportMistake(plan, this.#transport)
+  }
+
+  #refuse(plan: FaultPlan): void {
+    const mistake = this.mistakeIn(plan)
+    if (mistake !== undefined) throw new RangeError(`FakeClaudeApi: ${mistake}`)
+  }
+
+  get journal(): ReturnType<typeof journalOf> {
+    return journalOf(this.log.snapshot(), this.#clock.isVirtual)
+  }
+
+  /** Takes the next step if it is one for a connection on which no request has arrived yet. */
+  takeConnectFailure(): ConnectFailure | undefined {
+    return this.#run.queue.nextConnectFailure(this.#clock.elapsed() - this.#run.startedAt)
   }
 
   /** Answers one request. The transport runs this, and interrupts it when the exchange is over. */
@@ -45,6 +72,7 @@ export class FakeApi {
     const entry = makeEntry(connection, this.#clock.now())
     const exchange = new Exchange(connection, entry, this.#clock)
     connection.onEnd((ending) => {
+      if (exchange.isUnreached) return
       this.log.end(entry, ending, this.#clock.now())
       this.#onEnded?.({ ...entry })
     })
@@ -81,7 +109,16 @@ export class FakeApi {
         content: () => JSON.stringify(received.body) ?? ""
       })
       : healthy
-    this.log.add(entry)
+    exchange.isUnreached = step.kind === "unreachable"
+    if (!exchange.isUnreached) this.log.add(entry)
+    entry.did = refusal !== undefined
+      ? `rate limit of ${refusal.limit}`
+      : step.kind === "message" && isApiErrorAnswer(checked)
+      ? `refused ${checked.status} ${checked.error.type}`
+      : stepWords(step)
+    if (this.#transport === "tls" && !isCut(step) && queue.awaitsConnectFailure(this.#clock.elapsed() - startedAt)) {
+      exchange.connection.announceClose()
+    }
     const context: AnswerContext = { exchange, admitted, checked, serving, clock: this.#clock }
     return refusal === undefined ? answerStep(step, context) : answerRefusal(refusal, context)
   }
@@ -95,6 +132,7 @@ export class FakeApi {
     const { headers, origin, target } = exchange.connection
     const { batches, rateLimits, serving } = this.#run
     this.log.add(exchange.entry)
+    exchange.entry.did = `batch ${request.operation}`
     const query = new URL(target, origin).searchParams
     return this.#batches.answer({ ...request, headers, query, origin }, batches, {
       exchange,
@@ -105,6 +143,10 @@ export class FakeApi {
     })
   }
 }
+
+// A client may take the end of a connection that was announced for the end of the body.
+const isCut = (step: typeof healthy): boolean =>
+  "interrupt" in step && step.interrupt !== undefined && step.interrupt.how !== "end" && step.interrupt.how !== "error"
 
 /** A plan, and how far it is. */
 type PlanRun = ReturnType<typeof startRun>
@@ -127,6 +169,8 @@ const makeEntry = ({ headers, method, target }: Connection, receivedAt: number):
   headers: recordedHeaders(headers),
   body: undefined,
   receivedAt,
+  did: "nothing",
+  bytesSent: 0,
   status: undefined,
   outcome: "pending",
   endedAt: undefined
@@ -140,9 +184,4 @@ const parseBody = (bytes: Uint8Array): { readonly body: unknown; readonly bodyIs
   } catch {
     return { body: text, bodyIsJson: false }
   }
-}
-
-const modelOf = (body: unknown): string | undefined => {
-  const model = isRecord(body) ? body["model"] : undefined
-  return typeof model === "string" ? model : undefined
 }

@@ -12,12 +12,15 @@ const headers = "Headers that are added to those of the API; null removes one."
 const bodyDelay = "The time between the headers and the body, or the first event [0]."
 const chunkBytes = "Sends the body in pieces of this many bytes, wherever characters and events end."
 
+const chunkDelay = "The time between the pieces [0]."
+
 const queue = {
   steps: "One for each request, in order. Default: none.",
   after: "What every later request gets. Default: a healthy answer.",
   outages: "Steps for all requests within a span of time, whatever the other steps say.",
   "outages.from": "When it begins, counted from the start of the plan.",
   "outages.to": "When it ends [never].",
+  "outages.share": "The part of the requests that it strikes, chosen by the seed [1].",
   "outages.step": "What requests get until then."
 }
 
@@ -32,6 +35,10 @@ export const descriptions = {
     "": "What a fake Claude API does with its requests: the steps in order, one a request, then a healthy answer.",
     $schema: "Where this schema is, for editors; nothing else reads it.",
     ...queue,
+    seed: "Other seeds choose other requests for the shares [the empty text].",
+    requestRules: "What the API refuses besides requests that are wrong in themselves.",
+    "requestRules.models": "The models that there are [any].",
+    "requestRules.allowedFallbacks": "For a model, the models that its requests may fall back to.",
     models: "Steps of their own for the requests that name a model.",
     ...Object.fromEntries(Object.entries(queue).map(([field, text]) => [`models.${field}`, text])),
     rateLimits: "Limits that are enforced, and reported in the headers of every answer.",
@@ -55,6 +62,9 @@ export const descriptions = {
     bodyDelay,
     eventDelay: "The time between the events of a stream [0].",
     chunkBytes,
+    chunkDelay,
+    lineEnd: "How the lines of a stream end [lf].",
+    byteOrderMark: "Whether a stream begins with one [false].",
     insert: "Pings, comments and other events to put into a stream.",
     "insert.kind": "What is put in.",
     "insert.afterEvents": "After how many events [3].",
@@ -78,6 +88,7 @@ export const descriptions = {
     status: "The HTTP status.",
     error: "The error in the body.",
     headers,
+    retryAt: "The time from now that the retry-after header names as a date.",
     limit: "The rate limit that the headers show as used up."
   },
   ResponseStep: {
@@ -89,6 +100,7 @@ export const descriptions = {
     body: "The body; text is sent as it is, anything else as JSON [empty].",
     bodyDelay,
     chunkBytes,
+    chunkDelay,
     interrupt: "How the answer ends early.",
     "interrupt.how": "What happens: nothing more comes (stall), it ends as if it were whole (end), or the connection "
       + "breaks (reset, close).",
@@ -100,11 +112,17 @@ export const descriptions = {
     ...common,
     how: "A TCP reset, a connection that closes, or bytes that are no HTTP."
   },
+  UnreachableStep: {
+    "": "No connection at all: in memory, and two of the codes in the handshake of a server with TLS.",
+    ...common,
+    code: "The code that the client sees."
+  },
   CapacityStep: {
     "": "A healthy answer after the service time, or a 529 when too many others are being served.",
     ...common,
     limit: "How many requests are served at the same time.",
-    serviceTime: "How long each takes."
+    serviceTime: "How long each takes.",
+    retryAfter: "The wait that the others are told [none]."
   },
   ApiError: {
     "": "An error as the API words it.",
@@ -126,7 +144,18 @@ export const descriptions = {
     "models.requests": limits.requests,
     "models.inputTokens": limits.inputTokens,
     "models.outputTokens": limits.outputTokens,
-    otherConsumers: "Other programs that use the same limits."
+    otherConsumers: "Other programs that use the same limits.",
+    ramp: "How fast usage may grow.",
+    "ramp.requests": "Requests that are let in in every window.",
+    "ramp.inputTokens": "Input tokens that are let in in every window.",
+    "ramp.growth": "How many times what the window before had is let in [2].",
+    "ramp.window": "The time in which usage may grow so much [the window of the limits].",
+    priority: "The tokens of a Priority Tier [none].",
+    "priority.inputTokens": limits.inputTokens,
+    "priority.outputTokens": limits.outputTokens,
+    fast: "The tokens of requests with speed fast [generous].",
+    "fast.inputTokens": limits.inputTokens,
+    "fast.outputTokens": limits.outputTokens
   },
   OtherConsumers: {
     "": "Programs that use the same limits and that the client does not see: a share, or requests.",

@@ -7,7 +7,16 @@ import { PlannedBlock } from "./ContentSchema.ts"
 import { descriptions } from "./PlanDescriptions.ts"
 import { Plan } from "./PlanSchema.ts"
 import { OtherConsumersPlan, RateLimitPlan } from "./RateLimitSchema.ts"
-import { ApiError, CapacityStep, DisconnectStep, ErrorStep, MessageStep, ResponseStep, Step } from "./StepSchema.ts"
+import {
+  ApiError,
+  CapacityStep,
+  DisconnectStep,
+  ErrorStep,
+  MessageStep,
+  ResponseStep,
+  Step,
+  UnreachableStep
+} from "./StepSchema.ts"
 
 type Representation = SchemaRepresentation.Representation
 type Described = { readonly [path: string]: string }
@@ -19,6 +28,7 @@ const definitions: Readonly<Record<keyof typeof descriptions, Schema.Top>> = {
   ErrorStep,
   ResponseStep,
   DisconnectStep,
+  UnreachableStep,
   CapacityStep,
   ApiError,
   ContentBlock: PlannedBlock,

@@ -23,30 +23,39 @@ export const rateLimitHeaders = (
   const report = limits.report(now)
   const priority = limits.reportTier("priority", now)
   const fast = tier === "fast" ? limits.reportTier("fast", now) : undefined
-  return Object.fromEntries([
-    ...reportedNames.flatMap((name) =>
-      headersOf(`ratelimit-${headerNames[name]}`, name === exhausted ? usedUp(report[name], now) : report[name])
-    ),
-    ...tokenNames.flatMap((name) => [
-      ...(priority === undefined ? [] : headersOf(`priority-${headerNames[name]}`, priority[name])),
-      ...(fast === undefined ? [] : headersOf(`fast-${headerNames[name]}`, fast[name]))
-    ])
-  ])
+  const headers: Record<string, string> = {}
+  for (const name of reportedNames) {
+    setHeaders(headers, `ratelimit-${headerNames[name]}`, name === exhausted ? usedUp(report[name], now) : report[name])
+  }
+  for (const name of tokenNames) {
+    if (priority !== undefined) setHeaders(headers, `priority-${headerNames[name]}`, priority[name])
+    if (fast !== undefined) setHeaders(headers, `fast-${headerNames[name]}`, fast[name])
+  }
+  return headers
 }
 
 const usedUp = (bucket: Reported, now: number): Reported => ({ ...bucket, remaining: 0, reset: now + bucket.window })
 
-const headersOf = (name: string, bucket: Reported): ReadonlyArray<readonly [string, string]> => [
-  [`anthropic-${name}-limit`, String(Math.round(bucket.limit))],
-  [`anthropic-${name}-remaining`, String(bucket.remaining)],
-  [`anthropic-${name}-reset`, resetText(bucket)]
-]
+// Every answer has a dozen of these, which is why they are set in place.
+const setHeaders = (headers: Record<string, string>, name: string, bucket: Reported): void => {
+  headers[`anthropic-${name}-limit`] = String(Math.round(bucket.limit))
+  headers[`anthropic-${name}-remaining`] = String(bucket.remaining)
+  headers[`anthropic-${name}-reset`] = resetText(bucket)
+}
 
 const minute = 60_000
 
 // Whole seconds, rounded up: a bucket is never full before the time it reports. A window below a minute is one of a test
 // in which time is scaled, and seconds would be too coarse.
 const resetText = ({ reset, window }: Reported): string =>
-  window < minute
-    ? new Date(Math.ceil(reset)).toISOString()
-    : new Date(Math.ceil(reset / 1000) * 1000).toISOString().replace(".000Z", "Z")
+  window < minute ? new Date(Math.ceil(reset)).toISOString() : secondText(Math.ceil(reset / 1000))
+
+// The buckets of an answer are mostly full again within the same second, and so are those of the next answers.
+let lastSecond = { second: Number.NaN, text: "" }
+
+const secondText = (second: number): string => {
+  if (second !== lastSecond.second) {
+    lastSecond = { second, text: new Date(second * 1000).toISOString().replace(".000Z", "Z") }
+  }
+  return lastSecond.text
+}

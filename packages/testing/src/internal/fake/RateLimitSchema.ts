@@ -50,7 +50,9 @@ const tokenLimits = Schema.Struct({
 export const RampPlan = Schema.Struct({
   requests: Schema.optional(Positive),
   inputTokens: Schema.optional(Positive),
-  growth: Schema.optional(Schema.Finite.check(Schema.makeFilter((n) => n > 1, { expected: "a number above 1" }))),
+  growth: Schema.optional(Schema.Finite.check(
+    Schema.makeFilter((n) => n > 1, { expected: "a number above 1", toJsonSchema: () => ({ exclusiveMinimum: 1 }) })
+  )),
   window: Schema.optional(PositiveTime)
 }).check(
   Schema.makeFilter(({ inputTokens, requests }) =>

@@ -13,6 +13,8 @@ export interface RecordedRequest {
   readonly headers: { readonly [name: string]: string }
   readonly body: unknown
   readonly receivedAt: number
+  readonly did: string
+  readonly bytesSent: number
   readonly status: number | undefined
   readonly outcome: Outcome
   readonly endedAt: number | undefined

@@ -1,4 +1,8 @@
-import type * as Clock from "effect/Clock"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+
+/** The clock of fibers that were given none. */
+export const liveClock: Clock.Clock = Context.get(Context.empty(), Clock.Clock)
 
 /** The time of a fake API, in milliseconds with a fraction. */
 export class ServerClock {
@@ -6,6 +10,11 @@ export class ServerClock {
 
   constructor(clock: Clock.Clock) {
     this.clock = clock
+  }
+
+  /** Whether this is the time of a test. */
+  get isVirtual(): boolean {
+    return this.clock !== liveClock
   }
 
   /** Since 1970, as headers and batches show it. */

@@ -4,7 +4,7 @@ import type { Admitted } from "./Admission.ts"
 import { type AnswerMessage, answerMessage } from "./AnswerMessage.ts"
 import { errorBody, type PlannedError, statusOf } from "./ApiErrors.ts"
 import { sendBody } from "./BodyAnswer.ts"
-import type { ResponseHeaders } from "./Connection.ts"
+import type { ConnectFailure, ResponseHeaders } from "./Connection.ts"
 import type { Exchange } from "./Exchange.ts"
 import { rateLimitHeaders } from "./RateLimitHeaders.ts"
 import type { LimitName, Refusal } from "./RateLimits.ts"
@@ -34,8 +34,13 @@ const workspaceId = "wrkspc_fake00000000000000000001"
 /** Answers one request as a step says. */
 export const answerStep = (step: FaultStep, context: AnswerContext): Effect.Effect<void> => {
   const answer = answerOf(step, context)
-  return step.delay === undefined ? answer : Effect.delay(answer, step.delay)
+  const delay = step.delay ?? (step.kind === "unreachable" ? connectTime(step.code) : undefined)
+  return delay === undefined ? answer : Effect.delay(answer, delay)
 }
+
+// What Node's fetch waits for a connection.
+const connectTime = (code: ConnectFailure): Duration.Duration | undefined =>
+  code === "UND_ERR_CONNECT_TIMEOUT" ? Duration.seconds(10) : undefined
 
 const answerOf = (step: FaultStep, context: AnswerContext): Effect.Effect<void> => {
   switch (step.kind) {
@@ -48,6 +53,8 @@ const answerOf = (step: FaultStep, context: AnswerContext): Effect.Effect<void> 
       return answerResponse(step, context)
     case "disconnect":
       return context.exchange.break(step.how)
+    case "unreachable":
+      return context.exchange.fail(step.code)
     case "capacity":
       return answerWithinCapacity(step, context)
   }
@@ -207,7 +214,9 @@ export const apiHeaders = (
   })
 
 const lowerCased = (headers: PlannedHeaders) =>
-  Object.fromEntries(Object.entries(headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]))
+  headers === undefined
+    ? undefined
+    : Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
 
 const present = (headers: { readonly [name: string]: string | null }): ResponseHeaders =>
-  Object.fromEntries(Object.entries(headers).flatMap(([name, value]) => value === null ? [] : [[name, value]]))
+  Object.fromEntries(Object.entries(headers).filter((header): header is [string, string] => header[1] !== null))

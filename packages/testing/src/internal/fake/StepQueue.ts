@@ -1,4 +1,5 @@
 import * as Duration from "effect/Duration"
+import type { ConnectFailure } from "./Connection.ts"
 import { Draws } from "./Draw.ts"
 import type { Plan } from "./PlanSchema.ts"
 import type { Step } from "./StepSchema.ts"
@@ -30,15 +31,28 @@ export class StepQueue {
     this.#draws = new Draws(plan.seed ?? "")
   }
 
+  /** Takes the next step of all models if it is one for a connection on which no request has arrived yet. */
+  nextConnectFailure(elapsed: number): ConnectFailure | undefined {
+    const step = this.#shared.next(elapsed, never, (step) => step.kind === "unreachable")
+    return step?.kind === "unreachable" ? step.code : undefined
+  }
+
+  /** Whether the next request should find no connection. */
+  awaitsConnectFailure(elapsed: number): boolean {
+    return this.#shared.peek(elapsed).kind === "unreachable"
+  }
+
   next({ content, elapsed, model }: Received): FaultStep {
     const queue = (model === undefined ? undefined : this.#byModel.get(model)) ?? this.#shared
-    return queue.next(elapsed, queue.draws ? this.#draws.next(content()) : noDraw)
+    return queue.next(elapsed, queue.draws ? this.#draws.next(content()) : noDraw, any) ?? healthy
   }
 }
 
 type Draw = (name: string) => number
 
 const noDraw: Draw = () => 0
+const never: Draw = () => 1
+const any = () => true
 
 interface Outage {
   readonly from: number
@@ -68,12 +82,19 @@ class Cursor {
     this.draws = this.#outages.some(({ share }) => share < 1)
   }
 
-  next(elapsed: number, draw: Draw): FaultStep {
+  peek(elapsed: number): FaultStep {
+    const outage = this.#outages.find(({ from, share, to }) => from <= elapsed && elapsed < to && share === 1)
+    return outage?.step ?? this.#steps[this.#index] ?? this.#after
+  }
+
+  /** Takes the next step, if it is one of those that are asked for. */
+  next(elapsed: number, draw: Draw, isWanted: (step: FaultStep) => boolean): FaultStep | undefined {
     const outage = this.#outages.find(({ from, share, to }, index) =>
       from <= elapsed && elapsed < to && (share === 1 || draw(`outage ${index}`) < share)
     )
-    if (outage !== undefined) return outage.step
+    if (outage !== undefined) return isWanted(outage.step) ? outage.step : undefined
     const step = this.#steps[this.#index]
+    if (!isWanted(step ?? this.#after)) return undefined
     if (step === undefined) return this.#after
     this.#served++
     if (this.#served === (step.times ?? 1)) {

@@ -1,5 +1,6 @@
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
+import { connectFailures } from "./Connection.ts"
 import { PlannedBlock } from "./ContentSchema.ts"
 import { isPlanned, isToolUse } from "./MessageContent.ts"
 import { Count, Positive, Time } from "./PlanValues.ts"
@@ -216,6 +217,12 @@ export const DisconnectStep = Schema.Struct({
   how: Schema.Literals(["reset", "close", "garbage"])
 })
 
+export const UnreachableStep = Schema.Struct({
+  kind: Schema.Literal("unreachable"),
+  ...common,
+  code: Schema.Literals(connectFailures)
+})
+
 export const CapacityStep = Schema.Struct({
   kind: Schema.Literal("capacity"),
   ...common,
@@ -224,4 +231,11 @@ export const CapacityStep = Schema.Struct({
   retryAfter: Schema.optional(Time)
 })
 
-export const Step = Schema.Union([MessageStep, ErrorStep, ResponseStep, DisconnectStep, CapacityStep])
+export const Step = Schema.Union([
+  MessageStep,
+  ErrorStep,
+  ResponseStep,
+  DisconnectStep,
+  UnreachableStep,
+  CapacityStep
+])

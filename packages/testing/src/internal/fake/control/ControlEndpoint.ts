@@ -5,13 +5,14 @@ import * as Schema from "effect/Schema"
 import { decodeStrictly } from "../../StrictDecoding.ts"
 import type { Connection } from "../Connection.ts"
 import type { FakeApi } from "../FakeApi.ts"
+import type { JournalEntry } from "../Journal.ts"
 import { decodeJson, decodePlan } from "../PlanDecoding.ts"
 import { Plan } from "../PlanSchema.ts"
 import { maxBodyBytes } from "../RequestCheck.ts"
 import type { RecordedRequest } from "../RequestLog.ts"
 import type { Space } from "../space/Space.ts"
 import { idProblems, type Spaces } from "../space/Spaces.ts"
-import { type Failure, NewSpace, Requests, ServerState, SpaceState } from "./ControlSchema.ts"
+import { type Failure, Journal, NewSpace, Requests, ServerState, SpaceState } from "./ControlSchema.ts"
 import { isForeign } from "./ForeignRequest.ts"
 import { type Awaited, awaitedRequests } from "./RequestQuery.ts"
 
@@ -121,7 +122,10 @@ export class ControlEndpoint {
   #begin(text: string): Effect.Effect<Reply, Refused> {
     return Effect.gen({ self: this }, function*() {
       const { id, plan } = yield* orInvalid(Result.flatMap(decodeJson(text === "" ? "{}" : text), decodeNewSpace))
-      const space = this.#spaces.begin(yield* orInvalid(decodePlan(plan ?? {})), id)
+      const decoded = yield* orInvalid(decodePlan(plan ?? {}))
+      const mistake = this.#spaces.mistakeIn(decoded)
+      if (mistake !== undefined) return yield* invalid(mistake)
+      const space = this.#spaces.begin(decoded, id)
       if (space === "wrong") return yield* invalid(`id: ${idProblems.wrong}`)
       if (space === "taken") {
         return yield* Effect.fail(
@@ -161,6 +165,8 @@ const placeHandlers = ({ api }: Place, path: ReadonlyArray<string>): Effect.Effe
       GET: () => json(200, Plan, api.plan),
       PUT: ({ text }) =>
         Effect.flatMap(orInvalid(Result.flatMap(decodeJson(text), decodePlan)), (plan) => {
+          const mistake = api.mistakeIn(plan)
+          if (mistake !== undefined) return invalid(mistake)
           api.setPlan(plan)
           return json(200, Plan, plan)
         })
@@ -181,7 +187,12 @@ const placeHandlers = ({ api }: Place, path: ReadonlyArray<string>): Effect.Effe
         })
     })
   }
-  return notFound(`There is nothing at ${JSON.stringify(path.join("/"))}; there are plan, requests and spaces`)
+  if (rest.length === 0 && resource === "journal") {
+    return Effect.succeed({
+      GET: () => Effect.suspend(() => json(200, Journal, { journal: api.journal.map(entryOf) }))
+    })
+  }
+  return notFound(`There is nothing at ${JSON.stringify(path.join("/"))}; there are plan, requests, journal and spaces`)
 }
 
 const awaitRequests = ({ log }: FakeApi, { count, what, within }: Awaited): Effect.Effect<void, Refused> => {
@@ -210,6 +221,13 @@ const recordOf = (
   body: body === undefined ? null : body as Schema.Json,
   status: status ?? null,
   endedAt: endedAt ?? null
+})
+
+const entryOf = ({ body, model, status, ...entry }: JournalEntry): (typeof Journal.Type)["journal"][number] => ({
+  ...entry,
+  model: model ?? null,
+  body: body ?? null,
+  status: status ?? null
 })
 
 const decodeNewSpace = decodeStrictly(NewSpace)

@@ -1,5 +1,7 @@
 import * as Schema from "effect/Schema"
 
+const outcome = Schema.Literals(["pending", "answered", "clientClosed", "cut"])
+
 /** What the control endpoint says of one request. What there is none of is `null`. */
 const Request = Schema.Struct({
   number: Schema.Int,
@@ -9,12 +11,31 @@ const Request = Schema.Struct({
   headers: Schema.Record(Schema.String, Schema.String),
   body: Schema.Json,
   receivedAt: Schema.Finite,
+  did: Schema.String,
+  bytesSent: Schema.Int,
   status: Schema.NullOr(Schema.Int),
-  outcome: Schema.Literals(["pending", "answered", "clientClosed", "cut"]),
+  outcome,
   endedAt: Schema.NullOr(Schema.Finite)
 })
 
 export const Requests = Schema.Struct({ requests: Schema.Array(Request) })
+
+/** What compares of the same requests: a digest stands for the body, and times are there only if they are virtual. */
+export const Journal = Schema.Struct({
+  journal: Schema.Array(Schema.Struct({
+    number: Schema.Int,
+    method: Schema.String,
+    path: Schema.String,
+    model: Schema.NullOr(Schema.String),
+    body: Schema.NullOr(Schema.String),
+    did: Schema.String,
+    status: Schema.NullOr(Schema.Int),
+    bytesSent: Schema.Int,
+    outcome,
+    receivedAt: Schema.optionalKey(Schema.Finite),
+    endedAt: Schema.optionalKey(Schema.Finite)
+  }))
+})
 
 const state = {
   url: Schema.String,

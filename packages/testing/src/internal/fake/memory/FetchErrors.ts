@@ -1,3 +1,5 @@
+import type { ConnectFailure } from "../Connection.ts"
+
 /**
  * What `fetch` throws, as measured with that of Node 24: a `TypeError` whose cause says what happened to the connection.
  */
@@ -26,5 +28,51 @@ export const headersTimeout = (): Error =>
 export const bodyTimeout = (): Error =>
   named("BodyTimeoutError", "Body Timeout Error", { code: "UND_ERR_BODY_TIMEOUT" })
 
-export const connectionRefused = (): Error =>
-  Object.assign(new Error("connect ECONNREFUSED"), { errno: -111, code: "ECONNREFUSED", syscall: "connect" })
+const portOf = ({ port, protocol }: URL): string => port === "" ? protocol === "https:" ? "443" : "80" : port
+
+const system = (syscall: string, code: string, errno: number, where: string): Error =>
+  Object.assign(new Error(`${syscall} ${code} ${where}`), { errno, code, syscall })
+
+const coded = (code: ConnectFailure, message: string): Error => Object.assign(new Error(message), { code })
+
+/** Why a connection to this address could not be made. */
+export const connectFailed = (code: ConnectFailure, url: URL): Error => {
+  const address = `${url.hostname}:${portOf(url)}`
+  switch (code) {
+    case "ECONNREFUSED":
+      return system("connect", code, -111, address)
+    case "ETIMEDOUT":
+      return system("connect", code, -110, address)
+    case "EHOSTUNREACH":
+      return system("connect", code, -113, address)
+    case "ENETUNREACH":
+      return system("connect", code, -101, address)
+    case "ENOTFOUND":
+      return Object.assign(system("getaddrinfo", code, -3008, url.hostname), { hostname: url.hostname })
+    case "EAI_AGAIN":
+      return Object.assign(system("getaddrinfo", code, -3001, url.hostname), { hostname: url.hostname })
+    case "ECONNRESET":
+      return connectionReset()
+    case "UND_ERR_CONNECT_TIMEOUT":
+      return named("ConnectTimeoutError", `Connect Timeout Error (attempted address: ${address}, timeout: 10000ms)`, {
+        code
+      })
+    case "DEPTH_ZERO_SELF_SIGNED_CERT":
+      return coded(
+        code,
+        "self-signed certificate; if the root CA is installed locally, try running Node.js with --use-system-ca"
+      )
+    case "CERT_HAS_EXPIRED":
+      return coded(code, "certificate has expired")
+    case "ERR_TLS_CERT_ALTNAME_INVALID":
+      return coded(
+        code,
+        `Hostname/IP does not match certificate's altnames: Host: ${url.hostname}. is not in the cert's`
+      )
+    case "ERR_SSL_WRONG_VERSION_NUMBER":
+      return Object.assign(coded(code, "SSL routines:tls_validate_record_header:wrong version number"), {
+        library: "SSL routines",
+        reason: "wrong version number"
+      })
+  }
+}

@@ -1,7 +1,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { STATUS_CODES } from "node:http"
-import type { Break, Connection, Ending, RequestHeaders, ResponseHeaders } from "../Connection.ts"
+import type { Break, ConnectFailure, Connection, Ending, RequestHeaders, ResponseHeaders } from "../Connection.ts"
 import * as FetchErrors from "./FetchErrors.ts"
 import { MemoryBody } from "./MemoryBody.ts"
 
@@ -119,10 +119,19 @@ export class MemoryConnection implements Connection {
     })
   }
 
+  announceClose(): void {
+    // Each request has a connection of its own.
+  }
+
   break(how: Break): void {
     const cause = breakCauses[how]()
     if (this.#body === undefined) this.#fail(FetchErrors.fetchFailed(cause))
     else this.#cutBody(cause)
+    this.#end("cut")
+  }
+
+  fail(code: ConnectFailure): void {
+    this.#fail(FetchErrors.fetchFailed(FetchErrors.connectFailed(code, this.#request.url)))
     this.#end("cut")
   }
 

@@ -41,7 +41,7 @@ export const make = Effect.fnUntraced(function*(options: {
   return {
     fetch: async (input, init) => {
       const request = await readRequest(input, init)
-      if (closed) throw FetchErrors.fetchFailed(FetchErrors.connectionRefused())
+      if (closed) throw FetchErrors.fetchFailed(FetchErrors.connectFailed("ECONNREFUSED", request.url))
       const connection = new MemoryConnection(request, timer)
       connections.add(connection)
       connection.onEnd(() => {

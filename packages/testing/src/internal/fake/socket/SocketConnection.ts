@@ -1,6 +1,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
+import type { Socket } from "node:net"
 import type { Break, Connection, Ending, RequestHeaders, ResponseHeaders } from "../Connection.ts"
 
 /** A request to node's HTTP server. */
@@ -13,15 +14,18 @@ export class SocketConnection implements Connection {
   readonly breakPause = Duration.millis(20)
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
+  readonly #socket: Socket
   #isCut = false
 
-  constructor(request: IncomingMessage, response: ServerResponse) {
+  /** `socket` is that of the TCP connection, below TLS if there is TLS. */
+  constructor(request: IncomingMessage, response: ServerResponse, socket: Socket) {
+    this.#socket = socket
     this.#request = request
     this.#response = response
     this.method = request.method ?? ""
     this.target = pathOf(request.url ?? "")
     this.headers = request.headers
-    this.origin = `http://${request.headers.host ?? "localhost"}`
+    this.origin = `${socket === request.socket ? "http" : "https"}://${request.headers.host ?? "localhost"}`
   }
 
   readBody(limit: number): Effect.Effect<{ readonly size: number; readonly bytes: Uint8Array }> {
@@ -69,12 +73,16 @@ export class SocketConnection implements Connection {
     })
   }
 
+  announceClose(): void {
+    this.#response.shouldKeepAlive = false
+  }
+
   break(how: Break): void {
     const { socket } = this.#request
     this.markCut()
     switch (how) {
       case "reset":
-        socket.resetAndDestroy()
+        this.#socket.resetAndDestroy()
         return
       case "close":
         socket.destroy()
@@ -82,6 +90,11 @@ export class SocketConnection implements Connection {
       case "garbage":
         socket.end("%% this is not HTTP %%\r\n\r\n", () => socket.destroy())
     }
+  }
+
+  /** The connection is there already: what is left is to close it. */
+  fail(): void {
+    this.break("close")
   }
 
   /** Says that the server breaks the connection, should it close before the answer is complete. */

@@ -1,4 +1,4 @@
-import type { Break, Connection, Ending, ResponseHeaders } from "../Connection.ts"
+import type { Break, ConnectFailure, Connection, Ending, ResponseHeaders } from "../Connection.ts"
 
 /** A connection as a space sees it: what stands before its own paths is part of where the client finds it. */
 export class SpaceConnection implements Connection {
@@ -43,8 +43,16 @@ export class SpaceConnection implements Connection {
     return this.#connection.end(bytes)
   }
 
+  announceClose(): void {
+    this.#connection.announceClose()
+  }
+
   break(how: Break): void {
     this.#connection.break(how)
+  }
+
+  fail(code: ConnectFailure): void {
+    this.#connection.fail(code)
   }
 
   onEnd(listener: (ending: Ending) => void): void {

@@ -3,6 +3,7 @@ import { errorBody } from "../ApiErrors.ts"
 import type { Connection } from "../Connection.ts"
 import { FakeApi } from "../FakeApi.ts"
 import type { Plan } from "../PlanSchema.ts"
+import { type Transport, transportMistake } from "../Reachability.ts"
 import type { RecordedRequest } from "../RequestLog.ts"
 import type { ServerClock } from "../ServerClock.ts"
 import { Space, spacesPath } from "./Space.ts"
@@ -11,6 +12,7 @@ type FaultPlan = typeof Plan.Type
 
 export interface SpacesOptions {
   readonly clock: ServerClock
+  readonly transport: Transport
   /** Is called for each request that is over, with the id of its space if that is not the shared one. */
   readonly onEnded?: ((request: RecordedRequest, space: string | undefined) => void) | undefined
 }
@@ -29,6 +31,7 @@ export class Spaces {
     this.shared = new FakeApi({
       plan,
       clock: options.clock,
+      transport: options.transport,
       onEnded: (request) => options.onEnded?.(request, undefined)
     })
   }
@@ -39,9 +42,21 @@ export class Spaces {
     if (id !== undefined && this.#spaces.has(id)) return "taken"
     const { clock, onEnded } = this.#options
     const own = id ?? this.#freeId()
-    const space = new Space(own, new FakeApi({ plan, clock, onEnded: (request) => onEnded?.(request, own) }))
+    const space = new Space(
+      own,
+      new FakeApi({ plan, clock, transport: this.#transportOfSpaces, onEnded: (request) => onEnded?.(request, own) })
+    )
     this.#spaces.set(own, space)
     return space
+  }
+
+  /** What a plan has that a space cannot do: its requests come over connections that were made before. */
+  mistakeIn(plan: FaultPlan): string | undefined {
+    return transportMistake(plan, this.#transportOfSpaces)
+  }
+
+  get #transportOfSpaces(): Transport {
+    return this.#options.transport === "memory" ? "memory" : "socket"
   }
 
   get(id: string): Space | undefined {
