@@ -24,7 +24,10 @@ const rows: ReadonlyArray<readonly [name: string, step: FaultStep.FaultStepInput
       data: { type: "new" }
     }]
   }],
-  ["a tool call cut by max_tokens", FaultStep.truncatedToolInput({ name: "rm", input: { path: "/tmp", force: true }, afterCharacters: 20 })],
+  [
+    "a tool call cut by max_tokens",
+    FaultStep.truncatedToolInput({ name: "rm", input: { path: "/tmp", force: true }, afterCharacters: 20 })
+  ],
   ["a refusal", FaultStep.refusal()],
   ["400", FaultStep.invalidRequest()],
   ["401", FaultStep.authentication()],

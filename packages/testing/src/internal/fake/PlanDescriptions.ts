@@ -12,12 +12,23 @@ const headers = "Headers that are added to those of the API; null removes one."
 const bodyDelay = "The time between the headers and the body, or the first event [0]."
 const chunkBytes = "Sends the body in pieces of this many bytes, wherever characters and events end."
 
+const chunkDelay = "The time between two of these pieces [0]."
+
+const tier = (requests: string) => ({
+  inputTokens: `Input tokens in a window, for ${requests}.`,
+  outputTokens: `Output tokens in a window, for ${requests}.`
+})
+
+const nested = (name: string, fields: { readonly [field: string]: string }) =>
+  Object.fromEntries(Object.entries(fields).map(([field, text]) => [`${name}.${field}`, text]))
+
 const queue = {
   steps: "One for each request, in order. Default: none.",
   after: "What every later request gets. Default: a healthy answer.",
   outages: "Steps for all requests within a span of time, whatever the other steps say.",
   "outages.from": "When it begins, counted from the start of the plan.",
   "outages.to": "When it ends [never].",
+  "outages.share": "The part of the requests that it strikes, chosen by chance [1].",
   "outages.step": "What requests get until then."
 }
 
@@ -33,7 +44,11 @@ export const descriptions = {
     $schema: "Where this schema is, for editors; nothing else reads it.",
     ...queue,
     models: "Steps of their own for the requests that name a model.",
-    ...Object.fromEntries(Object.entries(queue).map(([field, text]) => [`models.${field}`, text])),
+    ...nested("models", queue),
+    seed: "Other seeds choose other requests for the shares of outages.",
+    requestRules: "What is refused besides what a request says of itself.",
+    "requestRules.models": "Which models there are: any, those that the SDK knows (known), or those of a list [any].",
+    "requestRules.allowedFallbacks": "For a model, which others it may fall back to. Default: all.",
     rateLimits: "Limits that are enforced, and reported in the headers of every answer.",
     batches: "What becomes of message batches, and of the requests for them."
   },
@@ -55,6 +70,9 @@ export const descriptions = {
     bodyDelay,
     eventDelay: "The time between the events of a stream [0].",
     chunkBytes,
+    chunkDelay,
+    lineEnd: "How the lines of a stream end [lf].",
+    byteOrderMark: "Whether a stream begins with a byte order mark [false].",
     insert: "Pings, comments and other events to put into a stream.",
     "insert.kind": "What is put in.",
     "insert.afterEvents": "After how many events [3].",
@@ -78,6 +96,7 @@ export const descriptions = {
     status: "The HTTP status.",
     error: "The error in the body.",
     headers,
+    retryAt: "The time from now that a retry-after in the form of a date names.",
     limit: "The rate limit that the headers show as used up."
   },
   ResponseStep: {
@@ -89,6 +108,7 @@ export const descriptions = {
     body: "The body; text is sent as it is, anything else as JSON [empty].",
     bodyDelay,
     chunkBytes,
+    chunkDelay,
     interrupt: "How the answer ends early.",
     "interrupt.how": "What happens: nothing more comes (stall), it ends as if it were whole (end), or the connection "
       + "breaks (reset, close).",
@@ -104,7 +124,8 @@ export const descriptions = {
     "": "A healthy answer after the service time, or a 529 when too many others are being served.",
     ...common,
     limit: "How many requests are served at the same time.",
-    serviceTime: "How long each takes."
+    serviceTime: "How long each takes.",
+    retryAfter: "The wait that the others are told [none]."
   },
   ApiError: {
     "": "An error as the API words it.",
@@ -126,7 +147,16 @@ export const descriptions = {
     "models.requests": limits.requests,
     "models.inputTokens": limits.inputTokens,
     "models.outputTokens": limits.outputTokens,
-    otherConsumers: "Other programs that use the same limits."
+    otherConsumers: "Other programs that use the same limits.",
+    ramp: "How fast usage may grow; what is beyond gets a 429 with the code ramp_limit_exceeded.",
+    "ramp.requests": "Requests that a window may always have.",
+    "ramp.inputTokens": "Input tokens that a window may always have.",
+    "ramp.growth": "How many times the use of the window before a window may have [2].",
+    "ramp.window": "The time that is compared with the one before [the window of the limits].",
+    priority: "The limits of a Priority Tier. Default: none.",
+    ...nested("priority", tier("the Priority Tier")),
+    fast: "The limits of fast mode. Default: generous.",
+    ...nested("fast", tier("requests in fast mode"))
   },
   OtherConsumers: {
     "": "Programs that use the same limits and that the client does not see: a share, or requests.",
