@@ -20,7 +20,9 @@ export interface Transfer {
 
 /** Transfers one after the other; their processes run at the same time. */
 const processes = 4
-const maxTime = 0.6
+
+/** Seconds for what never ends, and for anything else. */
+const maxTime = (entry: Entry): number => entry.leaves === undefined ? 20 : 1
 
 /** Sends the request of every entry with `curl -i --raw`, each on a connection of its own. */
 export const curlAll = (url: string, entries: ReadonlyArray<Entry>): Effect.Effect<ReadonlyMap<Entry, Transfer>> =>
@@ -48,7 +50,7 @@ const curl = async (url: string, entries: ReadonlyArray<Entry>, prefix: string, 
       `url = "${url}/v1/messages"`,
       `output = "${answerFile(index)}"`,
       `write-out = "%{exitcode} %{http_code}\\n"`,
-      `max-time = ${maxTime}`,
+      `max-time = ${maxTime(entry)}`,
       "include",
       "raw",
       "silent",

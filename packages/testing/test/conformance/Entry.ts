@@ -1,4 +1,4 @@
-import * as FaultStep from "@effect-claude/testing/FaultStep"
+import type * as FaultStep from "@effect-claude/testing/FaultStep"
 import type { FactRow } from "./FactRows.ts"
 
 /** The functions of `FaultStep`. */

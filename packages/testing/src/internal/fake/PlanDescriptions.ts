@@ -12,7 +12,15 @@ const headers = "Headers that are added to those of the API; null removes one."
 const bodyDelay = "The time between the headers and the body, or the first event [0]."
 const chunkBytes = "Sends the body in pieces of this many bytes, wherever characters and events end."
 
-const chunkDelay = "The time between the pieces [0]."
+const chunkDelay = "The time between two of these pieces [0]."
+
+const tier = (requests: string) => ({
+  inputTokens: `Input tokens in a window, for ${requests}.`,
+  outputTokens: `Output tokens in a window, for ${requests}.`
+})
+
+const nested = (name: string, fields: { readonly [field: string]: string }) =>
+  Object.fromEntries(Object.entries(fields).map(([field, text]) => [`${name}.${field}`, text]))
 
 const queue = {
   steps: "One for each request, in order. Default: none.",
@@ -20,7 +28,7 @@ const queue = {
   outages: "Steps for all requests within a span of time, whatever the other steps say.",
   "outages.from": "When it begins, counted from the start of the plan.",
   "outages.to": "When it ends [never].",
-  "outages.share": "The part of the requests that it strikes, chosen by the seed [1].",
+  "outages.share": "The part of the requests that it strikes, chosen by chance [1].",
   "outages.step": "What requests get until then."
 }
 
@@ -35,12 +43,12 @@ export const descriptions = {
     "": "What a fake Claude API does with its requests: the steps in order, one a request, then a healthy answer.",
     $schema: "Where this schema is, for editors; nothing else reads it.",
     ...queue,
-    seed: "Other seeds choose other requests for the shares [the empty text].",
-    requestRules: "What the API refuses besides requests that are wrong in themselves.",
-    "requestRules.models": "The models that there are [any].",
-    "requestRules.allowedFallbacks": "For a model, the models that its requests may fall back to.",
     models: "Steps of their own for the requests that name a model.",
-    ...Object.fromEntries(Object.entries(queue).map(([field, text]) => [`models.${field}`, text])),
+    ...nested("models", queue),
+    seed: "Other seeds choose other requests for the shares of outages.",
+    requestRules: "What is refused besides what a request says of itself.",
+    "requestRules.models": "Which models there are: any, those that the SDK knows (known), or those of a list [any].",
+    "requestRules.allowedFallbacks": "For a model, which others it may fall back to. Default: all.",
     rateLimits: "Limits that are enforced, and reported in the headers of every answer.",
     batches: "What becomes of message batches, and of the requests for them."
   },
@@ -64,7 +72,7 @@ export const descriptions = {
     chunkBytes,
     chunkDelay,
     lineEnd: "How the lines of a stream end [lf].",
-    byteOrderMark: "Whether a stream begins with one [false].",
+    byteOrderMark: "Whether a stream begins with a byte order mark [false].",
     insert: "Pings, comments and other events to put into a stream.",
     "insert.kind": "What is put in.",
     "insert.afterEvents": "After how many events [3].",
@@ -88,7 +96,7 @@ export const descriptions = {
     status: "The HTTP status.",
     error: "The error in the body.",
     headers,
-    retryAt: "The time from now that the retry-after header names as a date.",
+    retryAt: "The time from now that a retry-after in the form of a date names.",
     limit: "The rate limit that the headers show as used up."
   },
   ResponseStep: {
@@ -111,11 +119,6 @@ export const descriptions = {
     "": "No answer at all.",
     ...common,
     how: "A TCP reset, a connection that closes, or bytes that are no HTTP."
-  },
-  UnreachableStep: {
-    "": "No connection at all: in memory, and two of the codes in the handshake of a server with TLS.",
-    ...common,
-    code: "The code that the client sees."
   },
   CapacityStep: {
     "": "A healthy answer after the service time, or a 529 when too many others are being served.",
@@ -145,17 +148,15 @@ export const descriptions = {
     "models.inputTokens": limits.inputTokens,
     "models.outputTokens": limits.outputTokens,
     otherConsumers: "Other programs that use the same limits.",
-    ramp: "How fast usage may grow.",
-    "ramp.requests": "Requests that are let in in every window.",
-    "ramp.inputTokens": "Input tokens that are let in in every window.",
-    "ramp.growth": "How many times what the window before had is let in [2].",
-    "ramp.window": "The time in which usage may grow so much [the window of the limits].",
-    priority: "The tokens of a Priority Tier [none].",
-    "priority.inputTokens": limits.inputTokens,
-    "priority.outputTokens": limits.outputTokens,
-    fast: "The tokens of requests with speed fast [generous].",
-    "fast.inputTokens": limits.inputTokens,
-    "fast.outputTokens": limits.outputTokens
+    ramp: "How fast usage may grow; what is beyond gets a 429 with the code ramp_limit_exceeded.",
+    "ramp.requests": "Requests that a window may always have.",
+    "ramp.inputTokens": "Input tokens that a window may always have.",
+    "ramp.growth": "How many times the use of the window before a window may have [2].",
+    "ramp.window": "The time that is compared with the one before [the window of the limits].",
+    priority: "The limits of a Priority Tier. Default: none.",
+    ...nested("priority", tier("the Priority Tier")),
+    fast: "The limits of fast mode. Default: generous.",
+    ...nested("fast", tier("requests in fast mode"))
   },
   OtherConsumers: {
     "": "Programs that use the same limits and that the client does not see: a share, or requests.",
