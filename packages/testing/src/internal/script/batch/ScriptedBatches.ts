@@ -249,7 +249,7 @@ export const makeScriptedBatches = (scenario: BatchScenario, ledger: BatchLedger
         withoutStep: [],
         describe: (number) => {
           const asked = log.snapshot()[number - 1]
-          return asked === undefined ? "" : `${asked.operation} ${asked.batchId ?? "of all"}`.trim()
+          return [asked?.operation, asked?.batchId].filter((word) => word !== undefined).join(" ")
         }
       })
     )
