@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { spawn } from "node:child_process"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
+import { stripVTControlCharacters } from "node:util"
 
 const folder = join(import.meta.dirname, "failing")
 const vitest = join(dirname(createRequire(import.meta.url).resolve("vitest/package.json")), "vitest.mjs")
@@ -14,7 +15,7 @@ const runFailing = (): Promise<string> =>
     child.stdout.on("data", (data) => (output += String(data)))
     child.stderr.on("data", (data) => (output += String(data)))
     child.on("error", reject)
-    child.on("close", () => resolve(output))
+    child.on("close", () => resolve(stripVTControlCharacters(output)))
   })
 
 /** What Vitest prints of a failed test, from its summary. */
@@ -38,7 +39,7 @@ describe("a failing test", () => {
     const runner = report("A an assertion of the runner")
     assert.include(runner, `AssertionError: expected 'end_turn' to equal 'tool_use'\n\n${timeline}`)
     assert.match(runner, /timeline\.failing\.ts:\d+:\d+/)
-    assert.match(runner, /^- *tool_use|Expected: +"?tool_use/m)
+    assert.match(runner, /^Expected: +"tool_use"$|^- "?tool_use"?$/m)
 
     assert.include(
       report("B an assertion of ours"),

@@ -1,9 +1,11 @@
 import type { ClaudeService } from "@effect-claude/client/ClaudeService"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Formatter from "effect/Formatter"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
+import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import { ClaudeTest } from "../../ClaudeTest.ts"
 import * as VirtualTime from "../../VirtualTime.ts"
@@ -15,6 +17,8 @@ import { endOf } from "./ExitCheck.ts"
 
 /** What a program did on a script: how it ended, and each call with its time. */
 export interface Behavior<A, E> {
+  /** How the script ended, which may have steps left. */
+  readonly script: Exit.Exit<unknown>
   readonly exit: Exit.Exit<A, E>
   readonly calls: ReadonlyArray<RecordedCall>
   readonly lines: ReadonlyArray<string>
@@ -27,14 +31,15 @@ export const observe = <A, E, E2>(
   seed: string | number
 ): Effect.Effect<Behavior<A, E>, E2> =>
   Effect.gen(function*() {
-    const recording = yield* begin
-    const exit = yield* Effect.exit(watchInto(program, recording))
-    const { calls } = yield* ClaudeTest
-    const made = yield* calls
-    return { exit, calls: made, lines: linesOf(made, recording.events, recording.startedAt) }
-  }).pipe(
     // Layers are remembered within a build, and the two have the script in common.
-    Effect.provide(Layer.fresh(layer)),
+    const scope = yield* Scope.make()
+    const context = yield* Layer.buildWithScope(Layer.fresh(layer), scope)
+    const recording = yield* begin
+    const exit = yield* Effect.exit(Effect.provide(watchInto(program, recording), context))
+    const calls = yield* Context.get(context, ClaudeTest).calls
+    const lines = linesOf(calls, recording.events, recording.startedAt)
+    return { exit, calls, lines, script: yield* Effect.exit(Scope.close(scope, Exit.asVoid(exit))) }
+  }).pipe(
     VirtualTime.run,
     Random.withSeed(seed),
     Effect.provide(TestClock.layer())

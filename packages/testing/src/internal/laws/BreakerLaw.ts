@@ -50,9 +50,9 @@ const round = Arbitrary.map(
     calm: Arbitrary.array(action, { maxLength: 4 }),
     opens: oneOf(act(), act("outage"), act("call", "outage"), act("call", "call", "outage")),
     wait: oneOf(act(), act("wait until just before it may close"), act("wait until it may close", "call")),
-    then: Arbitrary.array(action, { maxLength: 8 })
+    after: Arbitrary.array(action, { maxLength: 8 })
   }),
-  ({ calm, opens, then, wait }) => [...calm, ...opens, ...wait, ...then]
+  ({ after, calm, opens, wait }) => [...calm, ...opens, ...wait, ...after]
 )
 
 const inputArbitrary = Arbitrary.map(Arbitrary.array(round, { maxLength: 4 }), (rounds) => ({ actions: rounds.flat() }))

@@ -26,8 +26,8 @@ export const watchInto = <A, E, R>(self: Effect.Effect<A, E, R>, recording: Reco
   Effect.gen(function*() {
     const clock = yield* Clock.Clock
     const script = yield* Effect.serviceOption(ClaudeTest)
-    const callsSoFar = (): number | undefined =>
-      Option.isSome(script) ? Effect.runSync(script.value.calls).length : undefined
+    const runSync = Effect.runSyncWith(yield* Effect.context<never>())
+    const callsSoFar = (): number | undefined => Option.isSome(script) ? runSync(script.value.calls).length : undefined
     const note = (event: ResilienceEvent.ResilienceEvent) => {
       if (recording.events.length >= mostEvents) return
       recording.events.push({ at: clock.currentTimeMillisUnsafe(), event, afterCalls: callsSoFar() })

@@ -1,5 +1,6 @@
 import * as Duration from "effect/Duration"
 import type { CallOutcome, RecordedCall } from "../script/CallLog.ts"
+import { shortDuration } from "./seconds.ts"
 
 /** Names an outcome for comparison: the tag of an error, or how it ended otherwise. */
 export const outcomeName = (outcome: CallOutcome): string =>
@@ -8,7 +9,7 @@ export const outcomeName = (outcome: CallOutcome): string =>
 const status = (value: number | undefined): string => value === undefined ? "" : ` (${value})`
 
 const asked = (wait: Duration.Duration | undefined): string =>
-  wait === undefined ? "" : `, retry after ${Duration.format(wait)}`
+  wait === undefined ? "" : `, retry after ${shortDuration(wait)}`
 
 /** How a call ended, in a few words; nothing of a request or of an error's message. */
 export const describeOutcome = ({ outcome, step }: RecordedCall): string => {
@@ -30,4 +31,4 @@ export const describeOutcome = ({ outcome, step }: RecordedCall): string => {
 
 /** How long a call took, if that is more than no time. */
 export const describeDuration = ({ at, endedAt }: RecordedCall): string =>
-  endedAt === undefined || endedAt <= at ? "" : `, took ${Duration.format(Duration.millis(endedAt - at))}`
+  endedAt === undefined || endedAt <= at ? "" : `, took ${shortDuration(Duration.millis(endedAt - at))}`

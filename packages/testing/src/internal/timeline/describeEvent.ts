@@ -1,14 +1,15 @@
 import type { CallEvent } from "@effect-claude/client/ClaudeEvents"
 import type { ResilienceEvent } from "@effect-claude/resilience/ResilienceEvent"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
+import { shortDuration } from "./seconds.ts"
 
 /** What a call does, or what is decided about it. */
 export type AnyEvent = CallEvent | ResilienceEvent
 
-const optional = (text: string, value: unknown): string => value === undefined ? "" : `${text}${String(value)}`
+const optional = (text: string, value: string | undefined): string => value === undefined ? "" : `${text}${value}`
 
 const within = (duration: Duration.Duration | undefined): string =>
-  duration === undefined ? "" : ` for ${Duration.format(duration)}`
+  duration === undefined ? "" : ` for ${shortDuration(duration)}`
 
 /** An event in a few words; `undefined` for those that say nothing of what happens next. */
 export const describeEvent = (event: AnyEvent): string | undefined => {
@@ -23,13 +24,13 @@ export const describeEvent = (event: AnyEvent): string | undefined => {
     case "CallEnded":
       return `call ended: ${event.outcome}${optional(", ", event.error)}, ${event.attempts} sent`
     case "RetryScheduled":
-      return `retry in ${Duration.format(event.wait)} after ${event.error}${optional(", ", event.kind)}`
+      return `retry in ${shortDuration(event.wait)} after ${event.error}${optional(", ", event.kind)}`
     case "RetriesEnded":
       return `no more retries after ${event.error}: ${event.reason}`
     case "AttemptTimedOut":
-      return `attempt timed out (${event.phase}, ${Duration.format(event.limit)})`
+      return `attempt timed out (${event.phase}, ${shortDuration(event.limit)})`
     case "DeadlineExceeded":
-      return `deadline of ${Duration.format(event.limit)} exceeded`
+      return `deadline of ${shortDuration(event.limit)} exceeded`
     case "CircuitOpened":
       return `circuit "${event.key}" opened${within(event.openFor)}: ${event.reason}`
     case "CircuitHalfOpened":
@@ -39,7 +40,7 @@ export const describeEvent = (event: AnyEvent): string | undefined => {
     case "CircuitRejected":
       return `circuit "${event.key}" rejects: ${event.reason}`
     case "RateLimiterWaited":
-      return `waited ${Duration.format(event.wait)} for the rate limit of "${event.key}"`
+      return `waited ${shortDuration(event.wait)} for the rate limit of "${event.key}"`
     case "RateLimiterRejected":
       return `rate limit of "${event.key}" rejects: ${event.reason}`
     case "RateLimiterPaused":
@@ -47,7 +48,7 @@ export const describeEvent = (event: AnyEvent): string | undefined => {
     case "RateLimitsLearned":
       return `rate limits of "${event.key}" learned`
     case "ConcurrencyQueued":
-      return `waited ${Duration.format(event.wait)} for a place of "${event.key}"`
+      return `waited ${shortDuration(event.wait)} for a place of "${event.key}"`
     case "ConcurrencyRejected":
       return `no place of "${event.key}": ${event.reason}`
     case "ConcurrencyLimitChanged":
@@ -55,7 +56,7 @@ export const describeEvent = (event: AnyEvent): string | undefined => {
     case "BudgetExhausted":
       return `retry budget exhausted (${event.level} left, ${event.cost} needed)`
     case "HedgeStarted":
-      return `hedge ${event.hedge} started after ${Duration.format(event.delay)}`
+      return `hedge ${event.hedge} started after ${shortDuration(event.delay)}`
     case "HedgeWon":
       return `hedge ${event.hedge} won`
     case "HedgeLost":
@@ -69,13 +70,13 @@ export const describeEvent = (event: AnyEvent): string | undefined => {
     case "FallbackAdapted":
       return `request adapted for ${event.target}`
     case "CacheHit":
-      return `answered from the cache, ${Duration.format(event.age)} old${event.stale ? ", stale" : ""}`
+      return `answered from the cache, ${shortDuration(event.age)} old${event.stale ? ", stale" : ""}`
     case "CacheFailed":
       return `cache failed to ${event.operation}: ${event.error}`
     case "Coalesced":
       return "shares the answer of a call under way"
     case "StreamRecoveryScheduled":
-      return `stream to ${event.mode} in ${Duration.format(event.wait)} (part ${event.part}) after ${event.error}`
+      return `stream to ${event.mode} in ${shortDuration(event.wait)} (part ${event.part}) after ${event.error}`
     case "StreamRecovered":
       return `stream recovered (${event.mode}, part ${event.part})`
     case "StreamSurfaced":

@@ -5,6 +5,9 @@ const framesOf = ({ stack = "" }: Error): string => {
   return start < 0 ? "" : stack.slice(start)
 }
 
+const hasJson = (error: Error): error is Error & { readonly toJSON: () => unknown } =>
+  Predicate.hasProperty(error, "toJSON") && typeof error.toJSON === "function"
+
 /** The same error with a timeline at the end of its message. The error itself may be somebody's value and stays as it is. */
 export const withTimeline = (error: unknown, timeline: string): Error => {
   if (!(error instanceof Error)) return new Error(`the test failed\n\n${timeline}`, { cause: error })
@@ -14,10 +17,9 @@ export const withTimeline = (error: unknown, timeline: string): Error => {
   const own = { configurable: true, enumerable: false, writable: true }
   Object.defineProperty(copy, "message", { ...own, value: message })
   Object.defineProperty(copy, "stack", { ...own, value: `${error.name}: ${message}\n${framesOf(error)}` })
-  if (Predicate.hasProperty(error, "toJSON") && typeof error.toJSON === "function") {
-    const json: unknown = error.toJSON()
-    // Vitest shows an error by its JSON if it has some.
-    if (Predicate.isObject(json)) Object.defineProperty(copy, "toJSON", { ...own, value: () => ({ ...json, message }) })
+  // Vitest shows an error by its JSON if it has some.
+  if (hasJson(error)) {
+    Object.defineProperty(copy, "toJSON", { ...own, value: () => ({ ...Object(error.toJSON()), message }) as unknown })
   }
   return copy
 }
