@@ -96,20 +96,32 @@ const send = ClaudeTool.make("send_mail", {
   input: Schema.Struct({ to: Schema.String }),
   run: () => Effect.sync(() => `Sent ${++mails}`)
 })
-const Agent = ClaudeTest.script([Reply.tool("send_mail", { to: "ann@example.com" }), Fault.invalidRequest(), Reply.text("Done")])
-ClaudeVitest.effect("does not run a tool twice when an agent goes on after a crash", Agent, () =>
-  Effect.gen(function*() {
-    const run = ToolLoop.run({ request, tools: [send], runId: "invitation", ledger: yield* ToolLedger.makeMemory })
-    yield* Effect.ignore(run)
-    yield* run
-    assert.strictEqual(mails, 1)
-  }))
+const Agent = ClaudeTest.script([
+  Reply.tool("send_mail", { to: "ann@example.com" }),
+  Fault.invalidRequest(),
+  Reply.text("Done")
+])
+ClaudeVitest.effect(
+  "does not run a tool twice when an agent goes on after a crash",
+  Agent,
+  () =>
+    Effect.gen(function*() {
+      const run = ToolLoop.run({ request, tools: [send], runId: "invitation", ledger: yield* ToolLedger.makeMemory })
+      yield* Effect.ignore(run)
+      yield* run
+      assert.strictEqual(mails, 1)
+    })
+)
 
 // 10. A storm
 const Storm = ClaudeTest.failTimes(20, Fault.overloaded()).pipe(ClaudeLayer.standard({ telemetry: false }))
-ClaudeVitest.effect("answers a thousand callers after an outage, with a request for each", Storm, (claude) =>
-  Effect.gen(function*() {
-    const callers = Array.from({ length: 1000 }, () => claude.createMessage(request))
-    yield* Effect.all(callers, { concurrency: "unbounded" })
-    yield* ClaudeAssert.requests(1020)
-  }))
+ClaudeVitest.effect(
+  "answers a thousand callers after an outage, with a request for each",
+  Storm,
+  (claude) =>
+    Effect.gen(function*() {
+      const callers = Array.from({ length: 1000 }, () => claude.createMessage(request))
+      yield* Effect.all(callers, { concurrency: "unbounded" })
+      yield* ClaudeAssert.requests(1020)
+    })
+)

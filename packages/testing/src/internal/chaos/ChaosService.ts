@@ -83,7 +83,7 @@ class Turn {
           const { behavior, delay } = action.step
           yield* this.note(hit)
           left = yield* this.passHeaders(behavior._tag === "Hang" ? Duration.infinity : delay, left)
-          if (behavior._tag === "Failure") return yield* Effect.fail(behavior.error(this.stepCall))
+          if (behavior._tag === "Failure") return yield* WireFailure.failNow((now) => behavior.error(this.stepCall, now))
         }
       }
       return left
@@ -135,7 +135,7 @@ class Turn {
         return Effect.never
       default: {
         const { behavior, delay } = change.by
-        return Effect.delay(Effect.suspend(() => Effect.fail(behavior.error(call))), delay)
+        return Effect.delay(WireFailure.failNow((now) => behavior.error(call, now)), delay)
       }
     }
   }
@@ -238,7 +238,7 @@ class Turn {
         return Effect.never
       default: {
         const { behavior, delay } = by
-        return Effect.delay(Effect.suspend(() => Effect.fail(behavior.midStream(call, partial))), delay)
+        return Effect.delay(WireFailure.failNow((now) => behavior.midStream(call, partial, now)), delay)
       }
     }
   }

@@ -63,6 +63,7 @@ export class Deck<R> {
     return {
       hits,
       stepCall: {
+        method: call.method,
         number: count,
         attempt,
         model: request.model,

@@ -120,6 +120,11 @@ export const descriptions = {
     ...common,
     how: "A TCP reset, a connection that closes, or bytes that are no HTTP."
   },
+  UnreachableStep: {
+    "": "No connection at all: in memory, and two of the codes in the handshake of a server with TLS.",
+    ...common,
+    code: "The code that the client sees."
+  },
   CapacityStep: {
     "": "A healthy answer after the service time, or a 529 when too many others are being served.",
     ...common,

@@ -45,9 +45,6 @@ const awaitHeaders = (call: StepCall, delay: Duration.Duration): Effect.Effect<v
 const awaitBody = (turn: Turn, frames: ReadonlyArray<Frame>): Effect.Effect<void, ClaudeError> =>
   awaitHeaders(turn.call, Duration.sum(turn.step.delay, durationOf(frames)))
 
-const failNow = (error: (now: number) => ClaudeError): Effect.Effect<never, ClaudeError> =>
-  Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fail(error(now)))
-
 const answerBroken = (turn: Turn, broken: Broken): Effect.Effect<never, ClaudeError> => {
   const { frames } = transmit(render(broken.content, turn.call).frames, broken.afterEvents)
   const arrived = awaitBody(turn, frames)
@@ -61,7 +58,7 @@ const answerBroken = (turn: Turn, broken: Broken): Effect.Effect<never, ClaudeEr
     default: {
       const { delay, failure } = broken.by
       const step = makeStep(turn.step.label, broken, { delay: Duration.sum(turn.step.delay, delay) })
-      return Effect.andThen(awaitBody({ ...turn, step }, frames), failNow((now) => failure.error(turn.call, now)))
+      return Effect.andThen(awaitBody({ ...turn, step }, frames), WireFailure.failNow((now) => failure.error(turn.call, now)))
     }
   }
 }
@@ -81,7 +78,7 @@ const answer = (turn: Turn): Effect.Effect<Message, ClaudeError> => {
     case "Computed":
       return Effect.andThen(awaitHeaders(call, delay), Effect.suspend(() => behavior.answer(call)))
     case "Failure":
-      return Effect.andThen(awaitHeaders(call, delay), failNow((now) => behavior.error(call, now)))
+      return Effect.andThen(awaitHeaders(call, delay), WireFailure.failNow((now) => behavior.error(call, now)))
     case "Broken":
       return answerBroken(turn, behavior)
     case "Hang":
@@ -114,7 +111,7 @@ const endOf = (
       return closed ? Stream.succeed({ type: "message_stop" }) : Stream.fail(WireFailure.endedEarly(call, partial))
     default: {
       const { delay, failure } = by
-      const event = failNow((now) => failure.midStream(call, partial, now))
+      const event = WireFailure.failNow((now) => failure.midStream(call, partial, now))
       return Stream.fromEffect(Duration.isZero(delay) ? event : Effect.delay(event, delay))
     }
   }

@@ -2,7 +2,9 @@ import { APIConnectionTimeoutError } from "@anthropic-ai/sdk/error"
 import type { ApiError, ClaudeError, PartialAnswer } from "@effect-claude/client/ClaudeError"
 import { InvalidResponseError, StreamInterruptedError } from "@effect-claude/client/ClaudeError"
 import * as SdkFailure from "@effect-claude/client/SdkFailure"
+import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import type { StepCall } from "./Step.ts"
 
 // Failures of the wire take the way of the real client, from what Node's `fetch` throws, so that they look the same.
@@ -61,3 +63,7 @@ export const errorEvent = (call: StepCall, partial: PartialAnswer, error: ApiErr
       }
     }
   }, streaming({ ...call, attempt: error.attempt ?? call.attempt, model: error.model ?? call.model }, partial))
+
+/** Fails with an error that may speak of the time. */
+export const failNow = (error: (now: number) => ClaudeError): Effect.Effect<never, ClaudeError> =>
+  Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fail(error(now)))

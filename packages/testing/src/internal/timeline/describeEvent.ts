@@ -81,5 +81,7 @@ export const describeEvent = (event: AnyEvent): string | undefined => {
       return `stream recovered (${event.mode}, part ${event.part})`
     case "StreamSurfaced":
       return `stream given up after ${event.error}: ${event.reason}`
+    case "ChaosInjected":
+      return `chaos: ${event.injection} (${event.kind})`
   }
 }
