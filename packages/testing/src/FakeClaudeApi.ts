@@ -484,7 +484,7 @@ export interface InMemoryOptions extends Pick<Options, "plan" | "onEnded"> {}
  *     plan: { outages: [{ from: 0, to: "1 hour", step: FaultStep.overloaded({ retryAfter: "15 minutes" }) }] }
  *   })
  *   const Claude = AnthropicClient.layer({ apiKey: Redacted.make("key"), sdk: { fetch: api.fetch } }).pipe(
- *     ClaudeLayer.withRetry(ClaudeSchedule.make({ attempts: 10, maxServerWait: "1 hour" }))
+ *     ClaudeLayer.withRetry(ClaudeSchedule.make({ attempts: 10, maxWait: "1 hour" }))
  *   )
  *   const answer = Effect.flatMap(Effect.service(ClaudeService), (claude) =>
  *     claude.createMessage({

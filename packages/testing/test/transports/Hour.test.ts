@@ -15,7 +15,7 @@ import { request } from "./support.ts"
 const hour = 3_600_000
 const callers = 1_000
 
-const waits = { base: "10 minutes", cap: "30 minutes", attempts: 12 } as const
+const waits = { base: "20 minutes", cap: "40 minutes", attempts: 12 } as const
 
 /** A thousand callers who ask in an outage of an hour, through the SDK, and all get their answer after it. */
 const storm = Effect.gen(function*() {
@@ -51,6 +51,6 @@ describe("an hour of outage in memory", () => {
       const answered = one.journal.filter(({ status }) => status === 200)
       assert.strictEqual(answered.length, callers)
       assert.isTrue(answered.every(({ receivedAt = 0 }) => receivedAt >= hour))
-      assert.isAbove(one.journal.length, 3 * callers)
+      assert.isAbove(one.journal.length, 2 * callers)
     }), 60_000)
 })
