@@ -20,13 +20,11 @@ describe("isolated", () => {
 })
 
 describe("make", () => {
-  it("is told of requests that are over, and of their space", () => {
-    FakeClaudeApi.make({
-      control: true,
-      onEnded: (request, space) => {
-        expect(request).type.toBe<FakeClaudeApi.RecordedRequest>()
-        expect(space).type.toBe<string | undefined>()
-      }
-    })
+  it("tells of requests that are over, and of their space", () => {
+    expect<FakeClaudeApi.Options["onEnded"]>().type.toBe<
+      ((request: FakeClaudeApi.RecordedRequest, space: string | undefined) => void) | undefined
+    >()
+    expect(FakeClaudeApi.make).type.toBeCallableWith({ control: true, onEnded: () => undefined })
+    expect(FakeClaudeApi.make).type.not.toBeCallableWith({ control: "yes" })
   })
 })
