@@ -24,7 +24,7 @@ const storm = Effect.gen(function*() {
   })
   const Claude = AnthropicClient.layer({ apiKey: Redacted.make("key"), sdk: { fetch: api.fetch } }).pipe(
     ClaudeLayer.withRetry(
-      ClaudeSchedule.make({ ...waits, jitter: "equal", maxRetries: 12, kinds: { overloaded: waits } })
+      ClaudeSchedule.make({ ...waits, jitter: "equal", kinds: { overloaded: waits } })
     )
   )
   yield* Effect.provide(

@@ -1,4 +1,4 @@
-import Anthropic from "@anthropic-ai/sdk"
+import Anthropic, { APIError } from "@anthropic-ai/sdk"
 import * as AnthropicClient from "@effect-claude/client/AnthropicClient"
 import type { ClaudeError } from "@effect-claude/client/ClaudeError"
 import { ClaudeService } from "@effect-claude/client/ClaudeService"
@@ -88,9 +88,19 @@ export const readAll = async (response: Response) => {
   return { chunks, bytes: Buffer.concat(chunks), failure }
 }
 
+interface SeenBySdk {
+  readonly message?: unknown
+  readonly events?: ReadonlyArray<string>
+  readonly error?: unknown
+  readonly status?: unknown
+  readonly type?: unknown
+  readonly code?: unknown
+  readonly requestId?: unknown
+}
+
 /** What the official SDK gives or throws. */
 export const seenBySdk = ({ fetch, url }: Pick<Reached, "fetch" | "url">, stream: boolean) =>
-  Effect.promise(async () => {
+  Effect.promise(async (): Promise<SeenBySdk> => {
     const client = new Anthropic({ apiKey: "key", baseURL: url, maxRetries: 0, fetch, logLevel: "off" })
     const events: Array<string> = []
     try {
@@ -101,7 +111,7 @@ export const seenBySdk = ({ fetch, url }: Pick<Reached, "fetch" | "url">, stream
       return {
         events,
         error: described(error),
-        ...(error instanceof Anthropic.APIError
+        ...(error instanceof APIError
           ? { status: error.status, type: error.type, code: error.errorCode, requestId: error.requestID }
           : {})
       }

@@ -19,7 +19,7 @@ const untilEnd = <A, E>(
   limit: Duration.Duration
 ): Effect.Effect<End<A, E>> =>
   Effect.gen(function*() {
-    const sleepers = new SleeperQueue(clock, yield* Effect.context<never>())
+    const sleepers = new SleeperQueue(clock, yield* Effect.context())
     const start = clock.currentTimeMillisUnsafe()
     const passed = () => Duration.millis(clock.currentTimeMillisUnsafe() - start)
     const isOver = () => fiber.pollUnsafe() !== undefined
