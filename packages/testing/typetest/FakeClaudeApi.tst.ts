@@ -31,8 +31,9 @@ describe("FakeClaudeApi", () => {
   })
 
   it("a space is the same service again, for as long as its scope", () => {
-    const isolated = expect<ReturnType<FakeClaudeApi.FakeClaudeApiShape["isolated"]>>()
-    isolated.type.toBe<Effect.Effect<FakeClaudeApi.FakeClaudeApiShape, never, Scope.Scope>>()
+    expect<ReturnType<FakeClaudeApi.FakeClaudeApiShape["isolated"]>>().type.toBe<
+      Effect.Effect<FakeClaudeApi.FakeClaudeApiShape, never, Scope.Scope>
+    >()
     expect<Parameters<FakeClaudeApi.FakeClaudeApiShape["isolated"]>>().type.toBe<
       [options?: FakeClaudeApi.IsolatedOptions]
     >()
