@@ -197,7 +197,7 @@ export interface Options {
  *
  * A connection that is idle belongs to no space: its `openConnections` are those with a request in progress.
  *
- * An `id` is at most 100 letters, digits and characters of `._-`, and one at a time has it. Otherwise, as with a wrong plan, `isolated`
+ * An `id` is at most 100 letters, digits and characters of `._-`, the first of them a letter or digit, and one space at a time has it. Otherwise, as with a wrong plan, `isolated`
  * dies with a `RangeError`.
  *
  * **Example** (Two tests at once on one server)

@@ -151,7 +151,7 @@ for (const [where, serve] of Object.entries(transports)) {
         assert.strictEqual(yield* failure("a"), "none")
         yield* api.isolated({ id: "a" })
         assert.match(yield* failure("a"), /^RangeError: FakeClaudeApi\.isolated: id: .* no other space has, got "a"$/)
-        for (const id of ["", "a/b", "ä", "a".repeat(101)]) {
+        for (const id of ["", "..", "a/b", "ä", "a".repeat(101)]) {
           assert.match(yield* failure(id), /^RangeError: FakeClaudeApi\.isolated: id: Expected up to 100 letters/)
         }
         yield* api.isolated({ id: "1" })

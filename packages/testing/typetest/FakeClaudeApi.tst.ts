@@ -29,4 +29,22 @@ describe("FakeClaudeApi", () => {
     expect(FaultStep.unreachable).type.not.toBeCallableWith({ code: "EUNKNOWN" })
     expect(FaultStep.unreachable).type.not.toBeCallableWith({})
   })
+
+  it("a space is the same service again, for as long as its scope", () => {
+    expect<ReturnType<FakeClaudeApi.FakeClaudeApiShape["isolated"]>>().type.toBe<
+      Effect.Effect<FakeClaudeApi.FakeClaudeApiShape, never, Scope.Scope>
+    >()
+    expect<Parameters<FakeClaudeApi.FakeClaudeApiShape["isolated"]>>().type.toBe<
+      [options?: FakeClaudeApi.IsolatedOptions]
+    >()
+    expect<FakeClaudeApi.IsolatedOptions>().type.not.toBeAssignableFrom<{ readonly plan: { readonly step: [] } }>()
+  })
+
+  it("tells of requests that are over, and of their space", () => {
+    expect<FakeClaudeApi.Options["onEnded"]>().type.toBe<
+      ((request: FakeClaudeApi.RecordedRequest, space: string | undefined) => void) | undefined
+    >()
+    expect(FakeClaudeApi.make).type.toBeCallableWith({ control: true, onEnded: () => undefined })
+    expect(FakeClaudeApi.make).type.not.toBeCallableWith({ control: "yes" })
+  })
 })

@@ -17,7 +17,8 @@ export interface SpacesOptions {
   readonly onEnded?: ((request: RecordedRequest, space: string | undefined) => void) | undefined
 }
 
-const idForm = /^[A-Za-z0-9._-]{1,100}$/
+// Dots alone would be taken out of a path.
+const idForm = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
 
 /** What a server answers with: the space that all share, and those that began and have not ended. */
 export class Spaces {
@@ -90,7 +91,7 @@ export class Spaces {
 export type IdProblem = "wrong" | "taken"
 
 export const idProblems: Readonly<Record<IdProblem, string>> = {
-  wrong: "Expected up to 100 letters, digits, and characters of \"._-\"",
+  wrong: "Expected up to 100 letters, digits, and characters of \"._-\", the first a letter or digit",
   taken: "Expected an id that no other space has"
 }
 
