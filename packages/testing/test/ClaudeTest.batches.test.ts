@@ -194,6 +194,8 @@ describe("the steps of operations", () => {
           ["retrieve", undefined, "Succeeded"]
         ])
         assert.deepInclude(all[0], { at: 0, endedAt: 2_000, batchId: undefined, attempt: 1 })
+        const [failed] = all
+        assert.isTrue(failed?.outcome._tag === "Failed" && !("model" in failed.outcome.error))
         assert.deepInclude(all[1], { batchId: "msgbatch_test_1", attempt: 2 })
       }),
       {

@@ -253,6 +253,11 @@ describe("a mistake in the script throws at once", () => {
       /ClaudeTest.when: step 2 \(hang\)/
     ],
     [
+      "a rule without a step",
+      () => when({ model: "a" }, []),
+      /ClaudeTest.when: a rule needs a step/
+    ],
+    [
       "no times",
       () => ClaudeTest.times(rest, 0),
       /ClaudeTest.times: option "count" must be a whole number of at least 1, got 0/
