@@ -26,7 +26,7 @@ export const watchInto = <A, E, R>(self: Effect.Effect<A, E, R>, recording: Reco
   Effect.gen(function*() {
     const clock = yield* Clock.Clock
     const script = yield* Effect.serviceOption(ClaudeTest)
-    const runSync = Effect.runSyncWith(yield* Effect.context<never>())
+    const runSync = Effect.runSyncWith(yield* Effect.context())
     const callsSoFar = (): number | undefined => Option.isSome(script) ? runSync(script.value.calls).length : undefined
     const note = (event: ResilienceEvent.ResilienceEvent) => {
       if (recording.events.length >= mostEvents) return
