@@ -265,7 +265,8 @@ const isRule = (part: StepInput | Rule): part is Rule => "match" in part
  *
  * **Gotchas**
  *
- * With `it.layer` the layer closes after the last test of the block, and speaks of the calls of all its tests.
+ * With `it.layer` the layer closes after the last test of the block, and speaks of the calls of all its tests: the last test
+ * fails, or, of a block with a name, the block.
  *
  * **Example** (Testing an outage that does not end)
  *
@@ -387,6 +388,7 @@ export const script = (
  */
 export const when = (match: Match, answer: StepInput | ReadonlyArray<StepInput>): Rule => {
   const steps = isList(answer) ? answer.map(stepOf) : [lasting(stepOf(answer))]
+  if (steps.length === 0) throw new RangeError("ClaudeTest.when: a rule needs a step")
   return makeRule(checkMatch("ClaudeTest.when", match), checkSteps("ClaudeTest.when", steps))
 }
 

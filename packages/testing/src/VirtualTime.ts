@@ -74,9 +74,11 @@ export interface RunOptions {
  *
  * **Gotchas**
  *
- * Time does not wait for sockets and files: a program that uses them next to timeouts is tested with `it.live`. A fiber of
- * the background that sleeps a second at a time makes the default limit 86,400 steps, about two seconds; one that sleeps
- * for less needs a lower `limit`.
+ * - Time does not wait for sockets and files: a program that uses them next to timeouts is tested with `it.live`.
+ * - A fiber of the background that sleeps a second at a time makes the default limit 86,400 steps, some seconds of real time;
+ *   one that sleeps for less needs a lower `limit`.
+ * - One run at a time moves a clock. A run within another leaves the time, and the limit, to the outer one; in place of two
+ *   runs side by side, run both effects in one.
  *
  * **Example** (Passing an hour of sleep)
  *

@@ -333,6 +333,67 @@ describe("Fault", () => {
         }))
     }
 
+    const answers: ReadonlyArray<Fault.HttpAnswer> = [
+      ...[400, 401, 402, 403, 404, 408, 409, 413, 418, 429, 499, 500, 501, 502, 503, 504, 520, 529].map((status) => ({
+        status
+      })),
+      { status: 429, errorCode: "enforced_spend_limit_reached" },
+      { status: 429, headers: { "retry-after": "12", "anthropic-ratelimit-requests-remaining": "0" } },
+      { status: 429, headers: { "retry-after": "Thu, 01 Jan 1970 00:00:30 GMT" } },
+      { status: 400, message: "prompt is too long: 208310 tokens > 200000 maximum" },
+      { status: 400, type: "billing_error", message: "Your credit balance is too low" },
+      { status: 529, headers: { "x-should-retry": "false", "request-id": "req_other" } },
+      { status: 502, body: "<html><title>502 Bad Gateway</title></html>", headers: { "content-type": "text/html" } },
+      { status: 500, body: "" },
+      { status: 500, body: `{"type":"error","error":{"type":"overloaded_error","message":"Overl` },
+      { status: 500, body: "[]" },
+      { status: 403, body: { message: "no" } }
+    ]
+    for (const [index, answer] of answers.entries()) {
+      it.effect(`HTTP answer ${index + 1}, ${JSON.stringify(answer)}, is the same`, () =>
+        Effect.gen(function*() {
+          const { body, errorCode, status } = answer
+          const usual = (yield* failure(Fault.http({ status }), "createMessage")) as { readonly errorType?: string }
+          const type = answer.type ?? usual.errorType
+          const details = errorCode === undefined ? {} : { details: { error_code: errorCode } }
+          const sent = body ?? {
+            type: "error",
+            error: { type, message: answer.message ?? type, ...details },
+            request_id: "req_test_1"
+          }
+          const claude = real(() =>
+            new Response(typeof sent === "string" ? sent : JSON.stringify(sent), {
+              status,
+              headers: { ...headers, ...answer.headers }
+            })
+          )
+          for (const method of methodNames) {
+            const expected = yield* Effect.flip(methods[method](claude))
+            assert.deepStrictEqual(encode(yield* failure(Fault.http(answer), method)), encode(expected), method)
+          }
+        }))
+    }
+
+    it.effect("an HTTP answer says nothing of the request", () =>
+      Effect.gen(function*() {
+        const canary = "the canary that sings in the prompt"
+        const body = { type: "error", error: { type: "invalid_request_error", message: `messages: ${canary}` } }
+        const error = yield* Effect.flip(Effect.provide(
+          ClaudeService.use((claude) =>
+            claude.createMessage({ ...request, messages: [{ role: "user", content: canary }] })
+          ),
+          ClaudeTest.script([Fault.http({ status: 400, body })])
+        ))
+        assert.notInclude(JSON.stringify(encode(error)), "canary")
+      }))
+
+    it("an HTTP answer is that of an error, and says one thing", () => {
+      for (const status of [200, 399, 600, 400.5, Number.NaN]) {
+        assert.throws(() => Fault.http({ status }), RangeError, /Fault.http: option "status"/)
+      }
+      assert.throws(() => Fault.http({ status: 500, body: "", type: "api_error" }), RangeError, /option "body"/)
+    })
+
     it.effect("a JSON answer that is cut or ends early looks the same", () =>
       Effect.gen(function*() {
         const half = new TextEncoder().encode(`{"type":"message","con`)

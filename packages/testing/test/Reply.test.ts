@@ -13,7 +13,9 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import * as ClaudeTest from "../src/ClaudeTest.ts"
+import * as Fault from "../src/Fault.ts"
 import * as Reply from "../src/Reply.ts"
+import * as VirtualTime from "../src/VirtualTime.ts"
 
 const request: MessageRequest = {
   model: "claude-opus-5-5",
@@ -237,6 +239,68 @@ describe("Reply", () => {
       )
     })
   })
+
+  it.effect("stream has the pieces and the pauses where they stand", () =>
+    Effect.gen(function*() {
+      const claude = yield* ClaudeService
+      const timed = yield* VirtualTime.run(Stream.runCollect(
+        Stream.mapEffect(claude.streamMessage(request), (event) =>
+          Effect.map(Clock.currentTimeMillis, (at) =>
+            event.type === "content_block_delta" && event.delta.type === "text_delta"
+              ? [at, event.delta.text]
+              : [at, event.type]))
+      ))
+      assert.deepStrictEqual(timed, [
+        [0, "message_start"],
+        [0, "ping"],
+        [0, "content_block_start"],
+        [2_000, "One "],
+        [2_000, ""],
+        [2_000, "two"],
+        [5_000, "content_block_stop"],
+        [5_000, "message_delta"],
+        [5_000, "message_stop"]
+      ])
+      const message = yield* VirtualTime.run(create)
+      assert.deepStrictEqual(message.content, Reply.message("One two").content)
+      assert.deepInclude(message, { id: "msg_test_2", model: "claude-opus-5-5", stop_reason: "max_tokens" })
+      assert.strictEqual(yield* Clock.currentTimeMillis, 10_000)
+    }).pipe(Effect.provide(ClaudeTest.always(
+      Reply.stream([Reply.pause("2 seconds"), "One ", "", "two", Reply.pause("3 seconds")], {
+        stop_reason: "max_tokens"
+      })
+    ))))
+
+  it.effect("stream of nothing but time is an empty text", () =>
+    Effect.gen(function*() {
+      assert.strictEqual((yield* VirtualTime.run(assembled))?.content.length, 1)
+      assert.strictEqual(yield* Clock.currentTimeMillis, 1_000)
+    }).pipe(from(Reply.stream([Reply.pause("1 second")]))))
+
+  it.effect("stream can be broken off like any other reply", () =>
+    Effect.gen(function*() {
+      const error = yield* VirtualTime.run(Effect.flip(events))
+      assert.strictEqual("partial" in error && error.partial?.text, "One ")
+      assert.strictEqual(yield* Clock.currentTimeMillis, 2_000)
+    }).pipe(from(Fault.cutStream({
+      afterEvents: 3,
+      reply: Reply.stream(["One ", Reply.pause("2 seconds"), "two"]).pipe(ClaudeTest.delayed("2 seconds"))
+    }))))
+
+  it.effect("blocks has them all, and says that there is a tool to run", () =>
+    Effect.gen(function*() {
+      const content = [
+        { type: "thinking" as const, thinking: "Hm", signature: "c2ln" },
+        { type: "tool_use" as const, id: "toolu_1", name: "a", input: {}, caller: { type: "direct" as const } }
+      ]
+      const message = yield* create
+      assert.deepStrictEqual(message.content, content)
+      assert.deepInclude(message, { id: "msg_test_1", stop_reason: "tool_use" })
+      assert.deepStrictEqual((yield* assembled)?.content, content)
+    }).pipe(Effect.provide(ClaudeTest.always(Reply.blocks([
+      { type: "thinking", thinking: "Hm", signature: "c2ln" },
+      { type: "tool_use", id: "toolu_1", name: "a", input: {}, caller: { type: "direct" } }
+    ])))))
 
   it.effect("effect sees the call and makes its answer or its failure", () => {
     const error = new OverloadedError({ message: "mine" })

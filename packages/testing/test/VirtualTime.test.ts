@@ -143,6 +143,8 @@ describe("VirtualTime.run", () => {
         yield* Effect.all([inner, inner, Effect.delay(now, "2 seconds")], { concurrency: "unbounded" }),
         [1_000, 1_000, 2_000]
       )
+      const outlasts = VirtualTime.run(Effect.delay(now, "2 hours"), { limit: "1 hour" })
+      assert.strictEqual(yield* outlasts, 7_202_000)
     }).pipe(VirtualTime.run))
 
   it.effect("keeps a failure, a defect and the services", () =>

@@ -1,4 +1,6 @@
+import type { ClaudeBatches } from "@effect-claude/client/ClaudeBatches"
 import type { ClaudeErrorTag } from "@effect-claude/client/ClaudeError"
+import { OverloadedError } from "@effect-claude/client/ClaudeError"
 import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
 import type { ClaudeService } from "@effect-claude/client/ClaudeService"
 import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
@@ -15,9 +17,54 @@ describe("ClaudeTest.script", () => {
     expect(base.pipe(ClaudeLayer.withRetry())).type.toBe<Layer.Layer<ClaudeService | ClaudeTest.ClaudeTest>>()
   })
 
-  test("takes steps, not messages or errors", () => {
+  test("takes steps, rules and errors, not messages", () => {
+    const overloaded = new OverloadedError({ message: "Overloaded" })
+    expect(ClaudeTest.script).type.toBeCallableWith([
+      overloaded,
+      ClaudeTest.when({ model: /opus/ }, [Fault.hang(), overloaded])
+    ])
+    expect(ClaudeTest.script).type.toBeCallableWith([], { after: overloaded, strict: false })
     expect(ClaudeTest.script).type.not.toBeCallableWith([Reply.message("hi")])
     expect(ClaudeTest.script).type.not.toBeCallableWith(["hi"])
+  })
+})
+
+describe("the lines of every day", () => {
+  test("provide what script provides", () => {
+    expect(ClaudeTest.always(Fault.spendLimit())).type.toBe<Layer.Layer<ClaudeService | ClaudeTest.ClaudeTest>>()
+    expect(ClaudeTest.failTimes(2, Fault.overloaded(), Reply.text("hi"))).type
+      .toBe<Layer.Layer<ClaudeService | ClaudeTest.ClaudeTest>>()
+    expect(ClaudeTest.empty).type.toBe<Layer.Layer<ClaudeService | ClaudeTest.ClaudeTest>>()
+  })
+})
+
+describe("ClaudeTest.when", () => {
+  test("knows the fields of a match", () => {
+    expect(ClaudeTest.when).type.toBeCallableWith({ text: /weather/, tool: "search", nth: 2 }, Reply.text("hi"))
+    expect(ClaudeTest.when).type.not.toBeCallableWith({ prompt: "hi" }, Reply.text("hi"))
+    expect(ClaudeTest.when).type.not.toBeCallableWith({ method: "create" }, Reply.text("hi"))
+  })
+})
+
+describe("ClaudeTest.batches", () => {
+  test("provides the service and the record", () => {
+    expect(ClaudeTest.batches()).type.toBe<Layer.Layer<ClaudeBatches | ClaudeTest.ClaudeBatchTest>>()
+  })
+
+  test("cuts nothing short but results, and lets no operation answer with a message", () => {
+    expect(ClaudeTest.batches).type.toBeCallableWith({
+      steps: { results: [{ cutAfter: 1 }], create: [{ done: Fault.hang() }] }
+    })
+    expect(ClaudeTest.batches).type.not.toBeCallableWith({ steps: { create: [{ cutAfter: 1 }] } })
+    expect(ClaudeTest.batches).type.not.toBeCallableWith({ steps: { create: [Reply.text("hi")] } })
+    expect(ClaudeTest.batches).type.not.toBeCallableWith({ outcomes: { a: Fault.cutStream() } })
+  })
+})
+
+describe("ClaudeTest.times and forever", () => {
+  test("keep what kind of step it is", () => {
+    expect(Fault.overloaded().pipe(ClaudeTest.times(3))).type.toBeAssignableTo<Fault.Fault>()
+    expect(ClaudeTest.forever(Reply.text("hi"))).type.toBeAssignableTo<Reply.Reply>()
   })
 })
 

@@ -5,7 +5,7 @@ import type { ErrorFields } from "./FaultDefaults.ts"
 import { classes, usualFields } from "./FaultDefaults.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 import type { Answer, Broken, Failure, Step, StepCall } from "./Step.ts"
-import { makeStep } from "./Step.ts"
+import { errorFieldsOf, makeStep } from "./Step.ts"
 import { eventCount } from "./Transmission.ts"
 import * as WireFailure from "./WireFailure.ts"
 
@@ -63,8 +63,7 @@ export const failureOf = <Tag extends ClaudeErrorTag>(
     new classes[tag](
       {
         ...usualFields(tag, { ...answered, ...given }),
-        attempt: call.attempt,
-        model: call.model,
+        ...errorFieldsOf(call),
         ...answered,
         ...given
       }

@@ -4,7 +4,7 @@ import { isApiError } from "@effect-claude/client/ClaudeError"
 import * as SdkFailure from "@effect-claude/client/SdkFailure"
 import * as OptionCheck from "@effect-claude/resilience/OptionCheck"
 import type { Failure, Step, StepCall } from "./Step.ts"
-import { makeStep } from "./Step.ts"
+import { errorFieldsOf, makeStep } from "./Step.ts"
 import * as WireFailure from "./WireFailure.ts"
 
 /** An answer of the API, or of something before it, that is an error. */
@@ -64,7 +64,7 @@ const errorOf = (answer: HttpAnswer, call: StepCall, now: number): ClaudeError =
   const json = parse(text)
   const headers = new Headers({ "request-id": call.requestId, ...answer.headers })
   const thrown = APIError.generate(answer.status, json, json === undefined ? text : undefined, headers)
-  return SdkFailure.fromThrown(thrown, { attempt: call.attempt, model: call.model, request: call.request, now })
+  return SdkFailure.fromThrown(thrown, { ...errorFieldsOf(call), request: call.request, now })
 }
 
 export const httpFailure = (owner: string, answer: HttpAnswer): Step<Failure> => {

@@ -45,7 +45,7 @@ const shorten = (lines: ReadonlyArray<Line>): ReadonlyArray<Line | number> => {
 }
 
 const print = (lines: ReadonlyArray<Line>): ReadonlyArray<string> => {
-  const width = Math.max(...lines.map(({ step }) => step.length))
+  const width = lines.reduce((width, { step }) => Math.max(width, step.length), 0)
   return shorten(lines).map((line) =>
     typeof line === "number"
       ? `    ... ${line} more`

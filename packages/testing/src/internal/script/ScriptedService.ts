@@ -229,12 +229,10 @@ export const makeScriptedService = (script: Script): ScriptedService => {
     },
     calls: Effect.sync(() => log.snapshot()),
     remaining: Effect.sync(() => script.remaining),
-    difference: Effect.sync(() =>
-      difference({
-        threads: script.threads,
-        withoutStep: script.withoutStep,
-        describe: (number) => describeCall(log.snapshot()[number - 1])
-      })
-    )
+    difference: Effect.sync(() => {
+      const all = log.snapshot()
+      const { threads, withoutStep } = script
+      return difference({ threads, withoutStep, describe: (number) => describeCall(all[number - 1]) })
+    })
   }
 }

@@ -12,11 +12,15 @@ export interface StepCall {
   /** 1 for the first call that reached the script. */
   readonly number: number
   readonly attempt: number
+  /** Empty for an operation on batches. */
   readonly model: string
   readonly requestId: string
   readonly request: MessageRequest | CountTokensRequest
   readonly options: CallOptions | undefined
 }
+
+/** What of a call stands in its errors. */
+export const errorFieldsOf = ({ attempt, model }: StepCall) => model === "" ? { attempt } : { attempt, model }
 
 /** A time in which a stream sends nothing. */
 export interface Pause {

@@ -19,7 +19,7 @@ const untilEnd = <A, E>(
   limit: Duration.Duration
 ): Effect.Effect<End<A, E>> =>
   Effect.gen(function*() {
-    const sleepers = new SleeperQueue(clock, yield* Effect.context<never>())
+    const sleepers = new SleeperQueue(clock, yield* Effect.context())
     const start = clock.currentTimeMillisUnsafe()
     const passed = () => Duration.millis(clock.currentTimeMillisUnsafe() - start)
     const isOver = () => fiber.pollUnsafe() !== undefined
@@ -61,15 +61,22 @@ const isLate = (limit: Duration.Duration, lastMove: number): string =>
 
 const isTestClock = (clock: Clock.Clock): clock is TestClock.TestClock => "adjust" in clock && "withLive" in clock
 
+/** The clocks that are moved already, for an effect that runs within another one. */
+const moved = new WeakSet<Clock.Clock>()
+
 /** The clock for the effect itself: who moves it within has to wait for its turn, as a sleep does. */
-const withoutMoves = (clock: TestClock.TestClock): TestClock.TestClock => ({
-  ...clock,
+const withoutMoves = (clock: TestClock.TestClock): TestClock.TestClock => {
   // An endless sleep is none that time could pass.
-  sleep: (duration) => Duration.isFinite(duration) ? clock.sleep(duration) : Effect.never,
-  adjust: (duration) => clock.sleep(Duration.fromInputUnsafe(duration)),
-  setTime: (timestamp) =>
-    Effect.suspend(() => clock.sleep(Duration.millis(timestamp - clock.currentTimeMillisUnsafe())))
-})
+  const sleep = (duration: Duration.Duration) => Duration.isFinite(duration) ? clock.sleep(duration) : Effect.never
+  const own: TestClock.TestClock = {
+    ...clock,
+    sleep,
+    adjust: (duration) => sleep(Duration.fromInputUnsafe(duration)),
+    setTime: (timestamp) => Effect.suspend(() => sleep(Duration.millis(timestamp - clock.currentTimeMillisUnsafe())))
+  }
+  moved.add(own)
+  return own
+}
 
 const driven = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
@@ -99,7 +106,9 @@ export const underVirtualTime = <A, E, R>(
   limit: Duration.Duration
 ): Effect.Effect<A, E, R> =>
   Effect.flatMap(Clock.clockWith(Effect.succeed), (clock) =>
-    isTestClock(clock)
+    moved.has(clock)
+      ? effect
+      : isTestClock(clock)
       ? driven(effect, clock, limit)
       : Effect.provide(
         TestClock.testClockWith((own) => driven(effect, own, limit)),

@@ -72,6 +72,9 @@ const fail = ({ attempt, at, number, step }: Admitted): Effect.Effect<void, Clau
   return Duration.isZero(delay) ? end : Effect.delay(end, delay)
 }
 
+const describeOperation = (asked: RecordedOperation | undefined): string =>
+  [asked?.operation, asked?.batchId].filter((word) => word !== undefined).join(" ")
+
 export interface ScriptedBatches {
   readonly service: ClaudeBatchesShape
   readonly operations: Effect.Effect<ReadonlyArray<RecordedOperation>>
@@ -240,18 +243,13 @@ export const makeScriptedBatches = (scenario: BatchScenario, ledger: BatchLedger
     service,
     operations: Effect.sync(() => log.snapshot()),
     remaining: Effect.sync(() => [...sequences.values()].reduce((sum, { remaining }) => sum + remaining, 0)),
-    difference: Effect.sync(() =>
-      difference({
-        threads: operations.flatMap((operation) => {
-          const sequence = sequences.get(operation)
-          return sequence === undefined ? [] : [{ title: operation, sequence, isExpected: false }]
-        }),
+    difference: Effect.sync(() => {
+      const all = log.snapshot()
+      return difference({
+        threads: [...sequences].map(([title, sequence]) => ({ title, sequence, isExpected: false })),
         withoutStep: [],
-        describe: (number) => {
-          const asked = log.snapshot()[number - 1]
-          return asked === undefined ? "" : `${asked.operation} ${asked.batchId ?? "of all"}`.trim()
-        }
+        describe: (number) => describeOperation(all[number - 1])
       })
-    )
+    })
   }
 }
