@@ -1,9 +1,11 @@
 import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
+import * as ClaudeSchedule from "@effect-claude/client/ClaudeSchedule"
 import { ClaudeService } from "@effect-claude/client/ClaudeService"
 import * as ClaudeAssert from "@effect-claude/testing/ClaudeAssert"
 import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
 import * as ClaudeVitest from "@effect-claude/testing/ClaudeVitest"
 import * as Fault from "@effect-claude/testing/Fault"
+import * as PolicyLaws from "@effect-claude/testing/PolicyLaws"
 import * as Reply from "@effect-claude/testing/Reply"
 import { assert, describe, expect, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
@@ -76,6 +78,19 @@ describe("ClaudeVitest.effect", () => {
     ClaudeTest.script([Reply.text("hi").pipe(ClaudeTest.delayed("2 hours"))]),
     (claude) => claude.createMessage(request),
     { limit: "1 hour" }
+  )
+
+  ClaudeVitest.effect(
+    "takes a comparison and a law, which have clocks of their own",
+    ClaudeTest.empty,
+    () =>
+      Effect.gen(function*() {
+        const call = Effect.flatMap(ClaudeService, (claude) => claude.createMessage(request))
+        const script = ClaudeTest.script([Fault.overloaded(), Reply.text("hi")])
+        yield* ClaudeAssert.sameBehavior(script, ClaudeLayer.withRetry(), ClaudeLayer.withRetry(), call)
+        yield* PolicyLaws.retry(ClaudeSchedule.standard, { attempts: 3, cases: 20 })
+        assert.strictEqual(yield* Clock.currentTimeMillis, 0)
+      })
   )
 
   it.effect("shows a copy of the error, with all that a runner wants of it", () =>
