@@ -81,11 +81,19 @@ describe("doc examples", () => {
         "import * as Effect from \"effect/Effect\"",
         "",
         "it.effect(\"is wrong\", () => Effect.sync(() => assert.isTrue(false)))"
+      ) + fence(
+        "ts",
+        "import * as ClaudeTest from \"@effect-claude/testing/ClaudeTest\"",
+        "import * as ClaudeVitest from \"@effect-claude/testing/ClaudeVitest\"",
+        "import * as Effect from \"effect/Effect\"",
+        "",
+        "ClaudeVitest.effect(\"is wrong too\", ClaudeTest.empty, () => Effect.die(\"planted as well\"))"
       )
     )
-    assert.strictEqual(outcome.failed, 2, outcome.output)
+    assert.strictEqual(outcome.failed, 3, outcome.output)
     assert.include(outcome.output, "planted")
     assert.include(outcome.output, "is wrong")
+    assert.include(outcome.output, "is wrong too")
   }, timeout)
 
   it("fails on a promise whose failure nobody would see", async () => {

@@ -120,8 +120,9 @@ const testFunctions = new Set(["it", "test", "describe", "layer"])
 const runOf = (flags, code) => {
   if (flags.length > 0) return flags.length === 1 && flags[0] === "no-run" ? "none" : undefined
   const definesTests = parseSync("example.ts", code).module.staticImports.some(({ entries, moduleRequest }) =>
-    /^(@effect\/)?vitest$/.test(moduleRequest.value)
-    && entries.some(({ importName }) => importName.name !== null && testFunctions.has(importName.name ?? ""))
+    moduleRequest.value === "@effect-claude/testing/ClaudeVitest"
+    || /^(@effect\/)?vitest$/.test(moduleRequest.value)
+      && entries.some(({ importName }) => importName.name !== null && testFunctions.has(importName.name ?? ""))
   )
   if (definesTests) return "suite"
   return /\brunMain\b/.test(code) ? "process" : "import"

@@ -29,6 +29,8 @@ describe("our own policies keep the laws", () => {
     Effect.gen(function*() {
       yield* PolicyLaws.retry(Retry.retry(RetrySchedule.standard({ attempts: 4 })), { attempts: 4 })
       yield* PolicyLaws.retry(PolicyLaws.fromLayer(ClaudeLayer.withRetry()), { attempts: 3 })
+      const pipeline = ClaudeLayer.standard({ attemptTimeout: { attempt: "10 seconds" }, telemetry: false })
+      yield* PolicyLaws.retry(PolicyLaws.fromLayer(pipeline), { attempts: 3 })
     }))
 
   it.effect("circuit breakers", () =>

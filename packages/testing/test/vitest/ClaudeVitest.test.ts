@@ -1,9 +1,11 @@
 import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
+import * as ClaudeSchedule from "@effect-claude/client/ClaudeSchedule"
 import { ClaudeService } from "@effect-claude/client/ClaudeService"
 import * as ClaudeAssert from "@effect-claude/testing/ClaudeAssert"
 import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
 import * as ClaudeVitest from "@effect-claude/testing/ClaudeVitest"
 import * as Fault from "@effect-claude/testing/Fault"
+import * as PolicyLaws from "@effect-claude/testing/PolicyLaws"
 import * as Reply from "@effect-claude/testing/Reply"
 import { assert, describe, expect, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
@@ -78,18 +80,32 @@ describe("ClaudeVitest.effect", () => {
     { limit: "1 hour" }
   )
 
-  it.effect("leaves the error itself as it is", () =>
+  ClaudeVitest.effect(
+    "takes a comparison and a law, which have clocks of their own",
+    ClaudeTest.empty,
+    () =>
+      Effect.gen(function*() {
+        const call = Effect.flatMap(ClaudeService, (claude) => claude.createMessage(request))
+        const script = ClaudeTest.script([Fault.overloaded(), Reply.text("hi")])
+        yield* ClaudeAssert.sameBehavior(script, ClaudeLayer.withRetry(), ClaudeLayer.withRetry(), call)
+        yield* PolicyLaws.retry(ClaudeSchedule.standard, { attempts: 3, cases: 20 })
+        assert.strictEqual(yield* Clock.currentTimeMillis, 0)
+      })
+  )
+
+  it.effect("shows a copy of the error, with all that a runner wants of it", () =>
     Effect.gen(function*() {
-      const error = new Error("mine")
-      const exit = yield* Effect.exit(
-        Effect.andThen(
-          Effect.flatMap(ClaudeService, (claude) => Effect.ignore(claude.createMessage(request))),
-          Effect.fail(error)
-        ).pipe(ClaudeVitest.run(Claude))
-      )
-      const shown = Exit.isFailure(exit) ? exit.cause.reasons[0] : undefined
+      const error = Object.assign(new TypeError("mine"), { actual: 1, expected: 2 })
+      const call = Effect.flatMap(ClaudeService, (claude) => claude.createMessage(request))
+      const exit = yield* Effect.exit(ClaudeVitest.run(Effect.andThen(call, Effect.fail(error)), Claude))
+      const reason = Exit.isFailure(exit) ? exit.cause.reasons[0] : undefined
+      const shown = reason?._tag === "Die" ? reason.defect : undefined
       assert.strictEqual(error.message, "mine")
-      assert.isTrue(shown?._tag === "Die" && shown.defect instanceof Error && shown.defect.message.includes("#3"))
+      assert.instanceOf(shown, TypeError)
+      const { actual, expected, message, stack } = shown as typeof error
+      assert.deepStrictEqual([actual, expected], [1, 2])
+      assert.match(message, /^mine\n\n +0\.000 s {2}#1 attempt 1 [^]*#3 attempt 3/)
+      assert.match(stack ?? "", /^TypeError: mine\n\n[^]*\n +at .*ClaudeVitest\.test\.ts/)
     }))
 })
 

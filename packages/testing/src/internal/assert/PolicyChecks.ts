@@ -3,7 +3,12 @@ import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import { type Check, equal } from "./Check.ts"
 
-/** Options as a test writes them: durations in any form. */
+/**
+ * Options of a policy as a test writes them: those that matter, durations in any form.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface ExpectedOptions {
   readonly [name: string]: unknown
 }

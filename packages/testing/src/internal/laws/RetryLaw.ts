@@ -78,11 +78,15 @@ const playAttempt = (input: Input, attempts: Array<Attempt>, promises: Promises,
     yield* trial.tell(`attempt ${index + 1} fails with ${step.trouble}${asks}`)
     return yield* Effect.fail(error)
   }).pipe(
+    // A timeout of its own may cut an attempt, and then another one follows.
     Effect.onInterrupt(() =>
-      Effect.suspend(() => {
+      Effect.gen(function*() {
         const attempt = attempts.findLast(({ end }) => end === "running")
-        if (attempt !== undefined) attempt.end = "interrupted"
-        return trial.tell("the attempt is interrupted")
+        if (attempt !== undefined) {
+          attempt.end = "interrupted"
+          attempt.endedAt = yield* Clock.currentTimeMillis
+        }
+        yield* trial.tell("the attempt is interrupted")
       })
     )
   )
