@@ -99,7 +99,7 @@ export type CassetteMode = "replay" | "record" | "auto"
  * - `identities`: whether the ids of organization and workspace in the headers are kept; `"redact"` by default
  * - `headers`: names of more headers to store, of requests and responses. Headers for credentials are refused
  * - `patterns`: what else must be in no file, such as e-mail addresses. Anthropic's keys, other credentials, and whatever was
- *   sent in a header that is called after one are always replaced, in answers and errors too
+ *   sent in a header that is called after one are always replaced, in answers and errors too; a number that matches is 0
  * - `secret`: makes the digests useless to those who do not have it (HMAC). Replaying needs it too
  *
  * **Gotchas**

@@ -258,6 +258,26 @@ describe("what is stored", () => {
       assert.include(text, "Write to <redacted> and <redacted>")
     }))
 
+  it.effect("has no number that matches them", () =>
+    Effect.gen(function*() {
+      const card = 4111111111111111
+      const options: Partial<Cassette.RecordOptions> = { prompts: "keep", patterns: [/\b4\d{15}\b/] }
+      const input = { card, password: 123456, amount: 20 }
+      const whole = yield* recordedText(json({ content: [{ type: "tool_use", name: "pay", input }] }), options, input)
+      const pieces = [`{"card": 41111111`, `11111111, "password": 123456, "amount": 20}`]
+      const events = pieces.map((partial_json) =>
+        `data: ${
+          JSON.stringify({ type: "content_block_delta", index: 0, delta: { type: "input_json_delta", partial_json } })
+        }\n\n`
+      )
+      const streamed = yield* recordedText(stream(events.join("")), options, input)
+      for (const { recording, text } of [whole, streamed]) {
+        for (const secret of ["41111111", "123456"]) assert.notInclude(text, secret)
+        assert.match(text, /amount\W+20/)
+        assert.deepStrictEqual(recording.exchanges[0]?.request.body, { card: 0, password: 0, amount: 20 })
+      }
+    }))
+
   it.effect("has no token that the server gave out, nor one for another server", () =>
     Effect.gen(function*() {
       const jwt = ["eyJhbGciOiJI", "eyJzdWIiOiIx", "c2lnbmF0dXJl"].join(".")

@@ -101,6 +101,7 @@ export class Redaction {
 
   #cleanJson(value: unknown, name = ""): Schema.Json {
     if (typeof value === "string") return this.#secrets.cleanField(name, value)
+    if (typeof value === "number") return this.#secrets.cleanNumber(name, value)
     if (Array.isArray(value)) return value.map((item) => this.#cleanJson(item, name))
     if (typeof value !== "object" || value === null) return value as Schema.Json
     return Object.fromEntries(
@@ -181,6 +182,7 @@ export class Redaction {
     return {
       clean: this.#secrets.clean,
       cleanField: this.#secrets.cleanField,
+      cleanNumber: this.#secrets.cleanNumber,
       failure: this.prompts === "keep" ? (text) => text : (text) => withoutEcho(text, request),
       said: this.#said,
       failed

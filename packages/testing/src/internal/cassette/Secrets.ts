@@ -66,5 +66,9 @@ export class Secrets {
   readonly cleanField = (name: string, text: string): string =>
     confidentialField.test(name) && text !== "" ? replacement : this.clean(text)
 
+  /** The number of a field; 0 in its place is still a number to whoever reads it. */
+  readonly cleanNumber = (name: string, value: number): number =>
+    this.cleanField(name, String(value)) === String(value) ? value : 0
+
   readonly isSecret = (text: string): boolean => this.clean(text) !== text
 }
