@@ -435,6 +435,17 @@ describe("answers", () => {
       })
     }))
 
+  it.effect("keep names and ids with redact", () =>
+    Effect.gen(function*() {
+      const named = { type: "x", id: "a1", file_id: "file_011", tool_name: "lookup", server_name: "maps" }
+      const { recording } = yield* recordedText(json({ content: [named] }), { answers: "redact" })
+      const outcome = recording.exchanges[0]?.outcome
+      assert.deepStrictEqual(outcome?.kind === "response" ? outcome.body?.content : undefined, {
+        kind: "json",
+        json: { content: [named] }
+      })
+    }))
+
   it.effect("are what a function makes of them, of a stream in one piece", () =>
     Effect.gen(function*() {
       const texts: Array<string> = []
