@@ -133,7 +133,7 @@ export interface RecordOptions {
  * - `shiftTimes`: whether points in time in headers (`date`, a date in `retry-after`, the resets of rate limits) are moved by
  *   the age of the recording, so that what was ten seconds ahead is so again; `true`. Times in bodies stay
  * - `ignore`: fields of the body that do not count when requests are compared, such as `"metadata"` or
- *   `"messages[0].content"`; none
+ *   `"messages[0].content"`; none. Nothing within what is stored as one digest, such as the schema of a tool
  * - `repeat`: whether the last answer to a request is given again when all are used up; `false`, each is for one request
  * - `strict`: whether a scope that closes without a failure dies of answers that nobody asked for, and of requests without
  *   an answer that somebody made up for; `true`

@@ -14,7 +14,7 @@ import type { FileSystem } from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
-import { type Fetch, post, recordWith, replayWith, withFile } from "./support.ts"
+import { type Fetch, post, recordWith, replayWith, textOf, withFile } from "./support.ts"
 
 const body = {
   model: "claude-sonnet-5-5",
@@ -103,6 +103,29 @@ describe("a request and its answer", () => {
         const asked = { ...bare, messages: [{ ...first, content: "Another question" }, ...others] }
         const ignore = ["metadata", "messages[0].content"]
         assert.deepStrictEqual(yield* replayWith({ file, ignore }, (fetch) => texts(fetch, asked)), ["answer 1"])
+      })
+    ))
+
+  it.effect("do without what is ignored, also where the API does not know it", () =>
+    withFile((file) =>
+      Effect.gen(function*() {
+        const at = (time: number) => ({ ...body, trace: time, messages: [{ role: "user", content: "Hello", time }] })
+        yield* recordWith({ file, fetch: counting() }, (fetch) => texts(fetch, at(1)))
+        const ignore = ["trace", "messages[0].time"]
+        assert.deepStrictEqual(yield* replayWith({ file, ignore }, (fetch) => texts(fetch, at(2))), ["answer 1"])
+      })
+    ))
+
+  it.effect("are found where a prompt repeats a credential", () =>
+    withFile((file) =>
+      Effect.gen(function*() {
+        const ask = async (fetch: Fetch) => {
+          const headers = { "x-gateway-token": "gateway-token-1" }
+          return (await post(fetch, { ...body, system: "The token is gateway-token-1" }, { headers })).text()
+        }
+        yield* recordWith({ file, fetch: counting(), prompts: "keep" }, ask)
+        assert.notInclude(yield* textOf(file), "gateway-token-1")
+        assert.strictEqual(yield* replayWith({ file }, ask), "answer 1")
       })
     ))
 

@@ -87,7 +87,7 @@ export const openReplay = (options: ReplayOptions): Opened =>
     const settings = contradiction(recording, redaction, file)
     if (settings !== undefined) return yield* settings
     const { exchanges } = recording
-    const tape = tapeOf(exchanges, options)
+    const tape = tapeOf(exchanges, options, redaction)
     const mismatches = new Mismatches(file)
     const player = yield* playerOf(options, redaction, mismatches)
     const strict = options.strict ?? true
@@ -100,6 +100,8 @@ export const openReplay = (options: ReplayOptions): Opened =>
         file,
         fetch: fetchOf(async (request) => {
           request.signal?.throwIfAborted()
+          // What the recording took out has to be missing here too.
+          redaction.learn(request)
           const stored = redaction.request(request)
           const exchange = tape.take(stored)
           if (exchange === undefined) throw mismatches.none(stored, tape.explain(stored))
@@ -125,7 +127,7 @@ export const openAuto = (options: RecordOptions & ReplayOptions, fallback?: Fetc
       if (settings !== undefined) return yield* settings
     }
     const before = recording?.exchanges ?? []
-    const tape = tapeOf(before, options)
+    const tape = tapeOf(before, options, redaction)
     const mismatches = new Mismatches(file)
     const player = yield* playerOf(options, redaction, mismatches)
     const recorder = yield* recorderOf(options, fallback)
@@ -147,9 +149,9 @@ export const openAuto = (options: RecordOptions & ReplayOptions, fallback?: Fetc
         file,
         fetch: fetchOf(async (request, input, init) => {
           request.signal?.throwIfAborted()
+          redaction.learn(request)
           const exchange = tape.take(redaction.request(request))
           if (exchange !== undefined) return player.play(exchange, request)
-          redaction.learn(request)
           return recorder.send(request, input, init)
         }),
         exchanges: Effect.sync(exchanges),
@@ -160,8 +162,11 @@ export const openAuto = (options: RecordOptions & ReplayOptions, fallback?: Fetc
     }
   })
 
-const tapeOf = (exchanges: ReadonlyArray<Exchange>, { ignore = [], repeat = false }: ReplayOptions): Tape =>
-  new Tape(exchanges, { ignore, repeat })
+const tapeOf = (
+  exchanges: ReadonlyArray<Exchange>,
+  { ignore = [], repeat = false }: ReplayOptions,
+  { digest }: Redaction
+): Tape => new Tape(exchanges, { ignore: ignore.flatMap((path) => [path, digest.path(path)]), repeat })
 
 const playerOf = (
   options: ReplayOptions,
