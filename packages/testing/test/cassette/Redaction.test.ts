@@ -417,6 +417,14 @@ describe("answers", () => {
       assert.include(other.text, "Basic <redacted> of Bearer <redacted>")
     }))
 
+  it.effect("are searched in no time, whatever they repeat", () =>
+    Effect.gen(function*() {
+      for (const text of [" ".repeat(100_000), "eyJaaaaaaaa-".repeat(4_000)]) {
+        const recorded = yield* recordedText(json({ content: [{ type: "text", text }] }))
+        assert.include(recorded.text, text)
+      }
+    }))
+
   it.effect("lose their letters with redact", () =>
     Effect.gen(function*() {
       const { recording, text } = yield* recordedText(json(answer), { answers: "redact" })

@@ -15,9 +15,10 @@ const shortestSecret = 6
 
 const patterns: ReadonlyArray<RegExp> = [
   /sk-ant-[\w-]+/g,
-  /\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*/g,
+  // Bounded where a text may go on for ever, so that it is not read anew from each of its places.
+  /\beyJ[\w-]{8,2000}\.[\w-]{8,}\.[\w-]*/g,
   // With a digit or padding in it: answers speak of basic knowledge and of bearers too.
-  /(?<=\b(?:Bearer|Basic)\s+)(?=[\w.~+/-]*[\d=])[\w.~+/=-]{8,}/gi,
+  /(?<=\b(?:Bearer|Basic)\s{1,8})(?=[\w.~+/-]*[\d=])[\w.~+/=-]{8,}/gi,
   /(?<=\/\/)[^\s/?#"@]+(?=@)/g
 ]
 
