@@ -161,7 +161,8 @@ describe("a request and its answer", () => {
             () => ({ body: form() }),
             () => ({ body: "plain text" }),
             () => ({ body: Uint8Array.from([0xff, 1, 2]) }),
-            () => ({ body: new Blob(["a blob"]) }),
+            () => ({ body: new Blob(["a blob"], { type: "text/blob" }) }),
+            () => ({ body: new URLSearchParams({ of: "parameters" }) }),
             () => ({ body: new Blob(["a stream"]).stream(), duplex: "half" } as RequestInit),
             () => ({})
           ]
@@ -170,14 +171,17 @@ describe("a request and its answer", () => {
           return out
         }
         const arrived: Array<string> = []
+        const types: Array<string | null> = []
         const reading: Fetch = async (input, init) => {
           const request = new Request(input, init)
+          types.push(request.headers.get("content-type"))
           arrived.push((await request.text()).replace(/[-\w]*boundary[-\w]*/gi, ""))
           return new Response(`answer ${arrived.length}`)
         }
         const recorded = yield* recordWith({ file, fetch: reading }, all)
-        assert.include(arrived[4], "a stream")
-        assert.include(arrived[6], "of a request")
+        assert.deepStrictEqual(types.slice(3, 5), ["text/blob", "application/x-www-form-urlencoded;charset=UTF-8"])
+        assert.include(arrived[5], "a stream")
+        assert.include(arrived[7], "of a request")
         assert.deepStrictEqual(yield* replayWith({ file }, all), recorded)
       })
     ))
