@@ -226,6 +226,16 @@ describe("what is stored", () => {
       assert.include(failing.text, "ECONNRESET")
     }))
 
+  it.effect("has nothing of where a gateway is, in what is said about a failure", () =>
+    Effect.gen(function*() {
+      const { text } = yield* recordedText(() => Promise.reject(new TypeError(`Failed to fetch ${gateway}`)))
+      assertNoKeys(text)
+      assert.notInclude(text, "gateway.example")
+      assert.include(text, "Failed to fetch https://<host>/v1/messages")
+      const page = yield* recordedText(json({ error: { message: `No route for ?sig=${planted.query}` } }, 404))
+      assertNoKeys(page.text)
+    }))
+
   it.effect("has no key that comes in two events, pieces or encodings", () =>
     Effect.gen(function*() {
       const [first, second] = [planted.key.slice(0, 9), planted.key.slice(9)]

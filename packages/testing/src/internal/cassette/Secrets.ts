@@ -1,7 +1,9 @@
+import type { CapturedRequest } from "./CapturedRequest.ts"
+
 const replacement = "<redacted>"
 
-/** A credential in a header. Anthropic's own names, and whatever anybody else may call his. */
-const confidential = /auth|key|token|secret|cookie|password|credential/i
+/** A credential in a header or a query. Anthropic's own names, and whatever anybody else may call his. */
+const confidential = /auth|key|token|secret|cookie|password|credential|signature|^sig$/i
 
 /** One that is called after a key and is none: there is another for each request. */
 const harmless = "idempotency-key"
@@ -44,8 +46,8 @@ export class Secrets {
   }
 
   /** Remembers the credentials that a request is sent with. */
-  learn(headers: Headers): void {
-    for (const [name, value] of headers) {
+  learn({ headers, url }: CapturedRequest): void {
+    for (const [name, value] of [...headers, ...url.searchParams]) {
       if (!confidential.test(name) || name === harmless) continue
       for (const piece of piecesOf(name, value)) {
         this.#known.add(piece)
