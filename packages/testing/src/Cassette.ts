@@ -138,7 +138,7 @@ export interface RecordOptions {
  * - `strict`: whether a scope that closes without a failure dies of answers that nobody asked for, and of requests without
  *   an answer that somebody made up for; `true`
  * - `secret`: that of the recording
- * - `patterns`: those of the recording, where prompts are kept
+ * - `patterns`: those of the recording, where prompts are kept or names match
  *
  * @category models
  * @since 0.1.0
