@@ -136,12 +136,12 @@ export const openAuto = (options: RecordOptions & ReplayOptions, fallback?: Fetc
     const strict = options.strict ?? true
     const added = () => recorder.exchanges.map((exchange) => redaction.exchange(exchange, recorder.now))
     yield* atEnd(
-      Effect.gen(function*() {
+      adding.withPermit(Effect.gen(function*() {
         if (recorder.exchanges.length === 0) return
         // Another test may have added to it since.
         const others = yield* Effect.flatMap(RecordingFile.readIfThere(file), exchangesOf)
         yield* RecordingFile.write(file, recordingOf([...others, ...added()], redaction))
-      }).pipe(adding.withPermit)
+      }))
     )
     yield* Effect.addFinalizer((exit) =>
       strict && Exit.isSuccess(exit) ? complaint(file, before, mismatches, []) : Effect.void
