@@ -99,7 +99,7 @@ export type CassetteMode = "replay" | "record" | "auto"
  * - `identities`: whether the ids of organization and workspace in the headers are kept; `"redact"` by default
  * - `headers`: names of more headers to store, of requests and responses. Headers for credentials are refused
  * - `patterns`: what else must be in no file, such as e-mail addresses. Anthropic's keys, other credentials, and whatever was
- *   sent in a header that is called after one are always replaced, in answers and errors too
+ *   sent in a header that is called after one are always replaced, in answers and errors too; a number that matches is 0
  * - `secret`: makes the digests useless to those who do not have it (HMAC). Replaying needs it too
  *
  * **Gotchas**
@@ -133,12 +133,12 @@ export interface RecordOptions {
  * - `shiftTimes`: whether points in time in headers (`date`, a date in `retry-after`, the resets of rate limits) are moved by
  *   the age of the recording, so that what was ten seconds ahead is so again; `true`. Times in bodies stay
  * - `ignore`: fields of the body that do not count when requests are compared, such as `"metadata"` or
- *   `"messages[0].content"`; none
+ *   `"messages[0].content"`; none. Nothing within what is stored as one digest, such as the schema of a tool
  * - `repeat`: whether the last answer to a request is given again when all are used up; `false`, each is for one request
  * - `strict`: whether a scope that closes without a failure dies of answers that nobody asked for, and of requests without
  *   an answer that somebody made up for; `true`
  * - `secret`: that of the recording
- * - `patterns`: those of the recording, where prompts are kept
+ * - `patterns`: those of the recording, where prompts are kept or names match
  *
  * @category models
  * @since 0.1.0

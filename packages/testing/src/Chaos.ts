@@ -811,7 +811,7 @@ const said = <A, E, R>(given: A | Effect.Effect<A, E, R>): Effect.Effect<A, E, R
 
 /**
  * Says for the calls of an effect that chaos is on, or that it is off. Off wins: a switch that is off stays off within, and what
- * is excluded here stays excluded when the switch is on.
+ * is excluded here stays excluded when the switch is on, and when something within says on again.
  *
  * **Gotchas**
  *
@@ -852,7 +852,7 @@ export const withEnabled: {
 } = dual(
   2,
   <A, E, R>(self: Effect.Effect<A, E, R>, enabled: boolean): Effect.Effect<A, E, R> =>
-    Effect.provideService(self, Enabled, enabled)
+    Effect.updateService(self, Enabled, (around) => enabled && around !== false)
 )
 
 /**
@@ -1034,6 +1034,15 @@ const part = (name: string, given: ProfileOptions, rate: number, window: WindowO
 const rateOf = (name: string, given: ProfileOptions, byDefault: number): number =>
   OptionCheck.number(`Chaos.${name}`, "rate", given.rate ?? byDefault, 0, 1)
 
+/**
+ * The rate of one of several injections that happen to `rate` of the calls together: its share, of the calls that those before
+ * it leave.
+ */
+const shareOf = (rate: number, share: number, before: number): number => {
+  const left = 1 - rate * before
+  return left > 0 ? Math.min(1, rate * share / left) : 0
+}
+
 const streams = (options: InjectionOptions): InjectionOptions => ({
   ...options,
   calls: (call) => call.method === "streamMessage" && (options.calls === undefined || options.calls(call))
@@ -1146,8 +1155,8 @@ export const brownout = (
     makeStep(label, behavior, { delay: Duration.millis(500) })
   return [
     latency({ min: "2 seconds", max: "15 seconds" }, part("brownout", options, slowRate)),
-    fault(late(Fault.internalServer()), part("brownout", options, rate * 2 / 3)),
-    fault(late(Fault.overloaded()), part("brownout", options, rate / 3))
+    fault(late(Fault.internalServer()), part("brownout", options, shareOf(rate, 2 / 3, 0))),
+    fault(late(Fault.overloaded()), part("brownout", options, shareOf(rate, 1 / 3, 2 / 3)))
   ]
 }
 
@@ -1232,8 +1241,9 @@ export const slowFirstByte = (options: ProfileOptions = {}): ReadonlyArray<Injec
  *
  * **Details**
  *
- * `rate` is about the share of calls it happens to [0.2]: three fifths are cut, a fifth ends early, a fifth gets the event, each after 3
- * to 40 events. An answer that is not streamed is lost after it was made. It has no window.
+ * `rate` is the share of calls it happens to [0.2]: about three fifths are cut, a fifth ends early, a fifth gets the event, each
+ * after 3 to 40 events. A stream that is shorter is left alone; an answer that is not streamed is lost after it was made. It has no
+ * window.
  *
  * All three are known of the real API and of the gateways before it (claude-code#69415, DeepSeek-Reasonix#8756, litellm#24004); the
  * shares are ours.
@@ -1257,11 +1267,11 @@ export const slowFirstByte = (options: ProfileOptions = {}): ReadonlyArray<Injec
  */
 export const midStreamCuts = (options: ProfileOptions = {}): ReadonlyArray<Injection> => {
   const rate = rateOf("midStreamCuts", options, 0.2)
-  const of = (share: number): OutcomeOptions => ({
-    ...part("midStreamCuts", options, rate * share),
+  const of = (share: number, before: number): OutcomeOptions => ({
+    ...part("midStreamCuts", options, shareOf(rate, share, before)),
     afterEvents: { min: 3, max: 40 }
   })
-  return [cutStream(of(3 / 5)), endWithoutStop(of(1 / 5)), midStream(Fault.overloaded(), of(1 / 5))]
+  return [cutStream(of(3 / 5, 0)), endWithoutStop(of(1 / 5, 3 / 5)), midStream(Fault.overloaded(), of(1 / 5, 4 / 5))]
 }
 
 /**

@@ -14,7 +14,7 @@ import type { FileSystem } from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
-import { type Fetch, post, recordWith, replayWith, withFile } from "./support.ts"
+import { type Fetch, post, recordWith, replayWith, textOf, withFile } from "./support.ts"
 
 const body = {
   model: "claude-sonnet-5-5",
@@ -106,6 +106,29 @@ describe("a request and its answer", () => {
       })
     ))
 
+  it.effect("do without what is ignored, also where the API does not know it", () =>
+    withFile((file) =>
+      Effect.gen(function*() {
+        const at = (time: number) => ({ ...body, trace: time, messages: [{ role: "user", content: "Hello", time }] })
+        yield* recordWith({ file, fetch: counting() }, (fetch) => texts(fetch, at(1)))
+        const ignore = ["trace", "messages[0].time"]
+        assert.deepStrictEqual(yield* replayWith({ file, ignore }, (fetch) => texts(fetch, at(2))), ["answer 1"])
+      })
+    ))
+
+  it.effect("are found where a prompt repeats a credential", () =>
+    withFile((file) =>
+      Effect.gen(function*() {
+        const ask = async (fetch: Fetch) => {
+          const headers = { "x-gateway-token": "gateway-token-1" }
+          return (await post(fetch, { ...body, system: "The token is gateway-token-1" }, { headers })).text()
+        }
+        yield* recordWith({ file, fetch: counting(), prompts: "keep" }, ask)
+        assert.notInclude(yield* textOf(file), "gateway-token-1")
+        assert.strictEqual(yield* replayWith({ file }, ask), "answer 1")
+      })
+    ))
+
   it.effect("are told apart by method and path, not by host or key", () =>
     withFile((file) =>
       Effect.gen(function*() {
@@ -138,7 +161,8 @@ describe("a request and its answer", () => {
             () => ({ body: form() }),
             () => ({ body: "plain text" }),
             () => ({ body: Uint8Array.from([0xff, 1, 2]) }),
-            () => ({ body: new Blob(["a blob"]) }),
+            () => ({ body: new Blob(["a blob"], { type: "text/blob" }) }),
+            () => ({ body: new URLSearchParams({ of: "parameters" }) }),
             () => ({ body: new Blob(["a stream"]).stream(), duplex: "half" } as RequestInit),
             () => ({})
           ]
@@ -147,14 +171,17 @@ describe("a request and its answer", () => {
           return out
         }
         const arrived: Array<string> = []
+        const types: Array<string | null> = []
         const reading: Fetch = async (input, init) => {
           const request = new Request(input, init)
+          types.push(request.headers.get("content-type"))
           arrived.push((await request.text()).replace(/[-\w]*boundary[-\w]*/gi, ""))
           return new Response(`answer ${arrived.length}`)
         }
         const recorded = yield* recordWith({ file, fetch: reading }, all)
-        assert.include(arrived[4], "a stream")
-        assert.include(arrived[6], "of a request")
+        assert.deepStrictEqual(types.slice(3, 5), ["text/blob", "application/x-www-form-urlencoded;charset=UTF-8"])
+        assert.include(arrived[5], "a stream")
+        assert.include(arrived[7], "of a request")
         assert.deepStrictEqual(yield* replayWith({ file }, all), recorded)
       })
     ))

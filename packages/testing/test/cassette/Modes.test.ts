@@ -89,6 +89,16 @@ describe("auto", () => {
       })
     ))
 
+  it.live("adds to what another test has added meanwhile", () =>
+    withFile((file) =>
+      Effect.gen(function*() {
+        const { fetch } = counting()
+        const adding = (body: string) => within({ file, fetch, mode: "auto" }, (fetch) => ask(fetch, body))
+        yield* Effect.all([adding("a"), adding("b"), adding("c")], { concurrency: "unbounded" })
+        assert.strictEqual((yield* recordingOf(file)).exchanges.length, 3)
+      })
+    ))
+
   it.effect("leaves the network alone in CI", () =>
     withFile((file) =>
       Effect.gen(function*() {

@@ -226,6 +226,16 @@ describe("what is stored", () => {
       assert.include(failing.text, "ECONNRESET")
     }))
 
+  it.effect("has nothing of where a gateway is, in what is said about a failure", () =>
+    Effect.gen(function*() {
+      const { text } = yield* recordedText(() => Promise.reject(new TypeError(`Failed to fetch ${gateway}`)))
+      assertNoKeys(text)
+      assert.notInclude(text, "gateway.example")
+      assert.include(text, "Failed to fetch https://<host>/v1/messages")
+      const page = yield* recordedText(json({ error: { message: `No route for ?sig=${planted.query}` } }, 404))
+      assertNoKeys(page.text)
+    }))
+
   it.effect("has no key that comes in two events, pieces or encodings", () =>
     Effect.gen(function*() {
       const [first, second] = [planted.key.slice(0, 9), planted.key.slice(9)]
@@ -256,6 +266,26 @@ describe("what is stored", () => {
       )
       assert.notInclude(text, "@example.com")
       assert.include(text, "Write to <redacted> and <redacted>")
+    }))
+
+  it.effect("has no number that matches them", () =>
+    Effect.gen(function*() {
+      const card = 4111111111111111
+      const options: Partial<Cassette.RecordOptions> = { prompts: "keep", patterns: [/\b4\d{15}\b/] }
+      const input = { card, password: 123456, amount: 20 }
+      const whole = yield* recordedText(json({ content: [{ type: "tool_use", name: "pay", input }] }), options, input)
+      const pieces = [`{"card": 41111111`, `11111111, "password": 123456, "amount": 20}`]
+      const events = pieces.map((partial_json) =>
+        `data: ${
+          JSON.stringify({ type: "content_block_delta", index: 0, delta: { type: "input_json_delta", partial_json } })
+        }\n\n`
+      )
+      const streamed = yield* recordedText(stream(events.join("")), options, input)
+      for (const { recording, text } of [whole, streamed]) {
+        for (const secret of ["41111111", "123456"]) assert.notInclude(text, secret)
+        assert.match(text, /amount\W+20/)
+        assert.deepStrictEqual(recording.exchanges[0]?.request.body, { card: 0, password: 0, amount: 20 })
+      }
     }))
 
   it.effect("has no token that the server gave out, nor one for another server", () =>
@@ -397,6 +427,14 @@ describe("answers", () => {
       assert.include(other.text, "Basic <redacted> of Bearer <redacted>")
     }))
 
+  it.effect("are searched in no time, whatever they repeat", () =>
+    Effect.gen(function*() {
+      for (const text of [" ".repeat(100_000), "eyJaaaaaaaa-".repeat(4_000)]) {
+        const recorded = yield* recordedText(json({ content: [{ type: "text", text }] }))
+        assert.include(recorded.text, text)
+      }
+    }))
+
   it.effect("lose their letters with redact", () =>
     Effect.gen(function*() {
       const { recording, text } = yield* recordedText(json(answer), { answers: "redact" })
@@ -412,6 +450,17 @@ describe("answers", () => {
             { type: "tool_use", id: "toolu_1", name: "send", input: { to: "xxxxxx", amount: 0, urgent: true } }
           ]
         }
+      })
+    }))
+
+  it.effect("keep names and ids with redact", () =>
+    Effect.gen(function*() {
+      const named = { type: "x", id: "a1", file_id: "file_011", tool_name: "lookup", server_name: "maps" }
+      const { recording } = yield* recordedText(json({ content: [named] }), { answers: "redact" })
+      const outcome = recording.exchanges[0]?.outcome
+      assert.deepStrictEqual(outcome?.kind === "response" ? outcome.body?.content : undefined, {
+        kind: "json",
+        json: { content: [named] }
       })
     }))
 

@@ -391,6 +391,25 @@ describe("rate, seed and predicate", () => {
 
   const different = Array.from({ length: 1_000 }, (_, index) => `question ${index}`)
 
+  for (const [name, profile] of Object.entries({ brownout: Chaos.brownout, midStreamCuts: Chaos.midStreamCuts })) {
+    it.effect(`${name} hits the share of calls that it was given, all of them too`, () =>
+      Effect.gen(function*() {
+        for (const rate of [0, 0.5, 1]) {
+          const injections = profile({ rate }).filter(({ action }) => action._tag !== "latency")
+          const fiber = yield* Effect.forEach(Array.from({ length: 1000 }, (_, number) => number), (number) =>
+            outcome(ClaudeService.use((claude) => claude.createMessage(asking(`Question ${number}`)))), {
+            concurrency: "unbounded"
+          }).pipe(Effect.provide(under(injections), { local: true }), Effect.forkChild)
+          yield* TestClock.adjust("1 second")
+          const failed = (yield* Fiber.join(fiber)).filter((tag) =>
+            tag !== "ok"
+          ).length
+          if (rate === 0.5) assert.approximately(failed, 500, 50)
+          else assert.strictEqual(failed, 1000 * rate)
+        }
+      }))
+  }
+
   it.effect("hits its share of different calls, and of equal ones", () =>
     Effect.gen(function*() {
       for (const contents of [different, different.map(() => "the same")]) {
@@ -565,6 +584,14 @@ describe("the switch", () => {
         }
       }
     }))
+
+  it.effect("nothing within what is excluded is included again", () =>
+    Effect.gen(function*() {
+      const within = create.pipe(Chaos.withEnabled(true), Chaos.withEnabled(false))
+      assert.strictEqual(yield* outcome(within), "ok")
+      const around = create.pipe(Chaos.withEnabled(false), Chaos.withEnabled(true))
+      assert.strictEqual(yield* outcome(around), "ok")
+    }).pipe(Effect.provide(under([overload()], {}))))
 
   it.effect("a stream can be spared too", () =>
     Effect.gen(function*() {

@@ -1,4 +1,5 @@
 import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
+import * as ClaudeSchedule from "@effect-claude/client/ClaudeSchedule"
 import { ClaudeService, type ClaudeServiceShape } from "@effect-claude/client/ClaudeService"
 import * as Chaos from "@effect-claude/testing/Chaos"
 import { assert, describe, it } from "@effect/vitest"
@@ -9,7 +10,8 @@ import { type Pipeline, rage, type Scenario, type Tally } from "./ProfileStorm.t
 
 const minute = 60_000
 
-const twentyMinutes = { callers: 200, end: 20 * minute }
+/** One period of the profile that has the longest: a storm, and the time after it. */
+const tenMinutes = { callers: 200, end: 10 * minute }
 
 const none: Pipeline = (base) => base
 
@@ -24,6 +26,7 @@ const naive: Pipeline = (base) => {
 }
 
 const standard: Pipeline = ClaudeLayer.standard()
+const tenAttempts: Pipeline = ClaudeLayer.standard({ retry: ClaudeSchedule.make({ attempts: 10 }) })
 const recovering: Pipeline = ClaudeLayer.standard({ streamRecovery: {} })
 
 /** What a pipeline has to keep to: the least share of calls that succeed, and the most requests, for all calls and for one. */
@@ -36,7 +39,8 @@ interface Bound {
 interface Row {
   readonly profile: ReadonlyArray<Chaos.Injection>
   readonly messages: Bound
-  readonly streams: Bound
+  /** Only where a stream meets something else than a message does. */
+  readonly streams?: Bound
   /** With `streamRecovery`; only where streams break. */
   readonly recovered?: Bound
 }
@@ -44,18 +48,15 @@ interface Row {
 const rows: Readonly<Record<string, Row>> = {
   overloadStorm: {
     profile: Chaos.overloadStorm(),
-    messages: { success: 0.97, requests: 1.15, ofOne: 3 },
-    streams: { success: 0.96, requests: 1.2, ofOne: 3 }
+    messages: { success: 0.97, requests: 1.15, ofOne: 3 }
   },
   rateLimitWave: {
     profile: Chaos.rateLimitWave(),
-    messages: { success: 1, requests: 1.02, ofOne: 3 },
-    streams: { success: 1, requests: 1.02, ofOne: 3 }
+    messages: { success: 1, requests: 1.02, ofOne: 3 }
   },
   brownout: {
     profile: Chaos.brownout(),
-    messages: { success: 0.985, requests: 1.25, ofOne: 3 },
-    streams: { success: 0.985, requests: 1.25, ofOne: 3 }
+    messages: { success: 0.985, requests: 1.25, ofOne: 3 }
   },
   flappingNetwork: {
     profile: Chaos.flappingNetwork(),
@@ -75,9 +76,8 @@ const rows: Readonly<Record<string, Row>> = {
     recovered: { success: 1, requests: 1.1, ofOne: 4 }
   },
   spendCap: {
-    profile: Chaos.spendCap({ from: "10 minutes" }),
-    messages: { success: 0.48, requests: 1, ofOne: 1 },
-    streams: { success: 0.48, requests: 1, ofOne: 1 }
+    profile: Chaos.spendCap({ from: "5 minutes" }),
+    messages: { success: 0.48, requests: 1, ofOne: 1 }
   }
 }
 
@@ -92,7 +92,7 @@ const line = (name: string, ...tallies: ReadonlyArray<Tally>): string =>
   [name, ...tallies.flatMap(cells)].map((cell) => cell.padEnd(16)).join("").trimEnd()
 
 const within = (tally: Tally, { ofOne, requests, success }: Bound, report: string) => {
-  assert.isAbove(tally.calls, 700, report)
+  assert.isAbove(tally.calls, 400, report)
   assert.isAtLeast(tally.succeeded / tally.calls, success, report)
   assert.isAtMost(tally.requests / tally.calls, requests, report)
   assert.isAtMost(tally.requestsOfOne, ofOne, report)
@@ -105,7 +105,7 @@ describe("profiles against standard(): success and requests a call, p99", () => 
   for (const [name, { messages, profile, recovered, streams }] of Object.entries(rows)) {
     it.effect(`${name}, messages`, () =>
       Effect.gen(function*() {
-        const asking: Scenario = { ...twentyMinutes, think: 3 * minute, method: "createMessage" }
+        const asking: Scenario = { ...tenMinutes, think: 3 * minute, method: "createMessage" }
         const bare = yield* rage(asking, profile, none)
         const retried = yield* rage(asking, profile, naive)
         const ours = yield* rage(asking, profile, standard)
@@ -120,9 +120,10 @@ describe("profiles against standard(): success and requests a call, p99", () => 
         assert.isAtLeast(successOf(ours), successOf(bare), report)
       }), 120_000)
 
+    if (streams === undefined) continue
     it.effect(`${name}, streams`, () =>
       Effect.gen(function*() {
-        const streaming: Scenario = { ...twentyMinutes, think: 5 * minute, method: "streamMessage" }
+        const streaming: Scenario = { ...tenMinutes, think: 5 * minute, method: "streamMessage" }
         const bare = yield* rage(streaming, profile, none)
         const ours = yield* rage(streaming, profile, standard)
         const mended = recovered === undefined ? undefined : yield* rage(streaming, profile, recovering)
@@ -135,11 +136,32 @@ describe("profiles against standard(): success and requests a call, p99", () => 
       }), 120_000)
   }
 
+  it.effect("overloadStorm with little traffic: probes use up the attempts of the calls that wait", () =>
+    Effect.gen(function*() {
+      const rare: Scenario = { callers: 50, think: 4.5 * minute, end: 10 * minute, method: "createMessage" }
+      const ours = yield* rage(rare, Chaos.overloadStorm(), standard)
+      const persistent = yield* rage(rare, Chaos.overloadStorm(), tenAttempts)
+      const report = line("little traffic", ours, persistent)
+      console.log(report)
+
+      // Each call that fails has sent its third and last attempt into the storm, and that was its answer.
+      const failed = ours.calls - ours.succeeded
+      assert.deepStrictEqual(ours.failures, { OverloadedError: failed }, report)
+      assert.isAtLeast(failed / ours.calls, 0.1, report)
+      assert.isAtMost(failed / ours.calls, 0.2, report)
+      assert.strictEqual(ours.requestsOfOne, 3, report)
+      assert.isAtLeast(ours.requests - ours.calls, 2 * failed, report)
+
+      assert.strictEqual(successOf(persistent), 1, report)
+      assert.isAtMost(requestsOf(persistent), 1.6, report)
+    }))
+
   it.effect("the same seed gives the same night, another one another", () =>
     Effect.gen(function*() {
       for (const method of ["createMessage", "streamMessage"] as const) {
-        const short: Scenario = { callers: 50, think: minute, end: 3 * minute, method }
-        const all = Object.values(rows).flatMap(({ profile }) => profile)
+        const short: Scenario = { callers: 10, think: minute, end: 2 * minute, method }
+        // Without the storm, in which everything fails whatever is drawn.
+        const all = Object.entries(rows).flatMap(([name, { profile }]) => name === "overloadStorm" ? [] : profile)
         const night = yield* rage(short, all, standard, "a")
         assert.deepStrictEqual(yield* rage(short, all, standard, "a"), night)
         assert.notDeepEqual(yield* rage(short, all, standard, "b"), night)

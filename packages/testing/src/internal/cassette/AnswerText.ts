@@ -12,6 +12,8 @@ export interface AnswerRules {
   readonly clean: (text: string) => string
   /** For the text of a field. */
   readonly cleanField: (name: string, text: string) => string
+  /** For the number of a field. */
+  readonly cleanNumber: (name: string, value: number) => number
   /** For what the API says about a failure, which may repeat the request. */
   readonly failure: (text: string) => string
   /** Whether all of it is about a failure. */
@@ -29,6 +31,9 @@ const structural: ReadonlySet<string> = new Set([
   "stop_reason",
   "name",
   "tool_use_id",
+  "tool_name",
+  "server_name",
+  "file_id",
   "request_id",
   "custom_id",
   "service_tier",
@@ -65,9 +70,11 @@ const changed = (value: unknown, rules: AnswerRules): unknown => {
       if (of === "failure") return text(clean, rules.failure)
       return rules.said === undefined ? clean : text(clean, rules.said)
     }
-    if (typeof value === "number" && of === "input" && rules.said !== undefined && value !== 0) {
-      isChanged = true
-      return 0
+    if (typeof value === "number" && value !== 0) {
+      const isSaid = of === "input" && rules.said !== undefined
+      const clean = isSaid ? 0 : rules.cleanNumber(name, value)
+      if (clean !== value) isChanged = true
+      return clean
     }
     if (Array.isArray(value)) return value.map((item) => walk(item, of, name))
     if (!Predicate.isObject(value)) return value

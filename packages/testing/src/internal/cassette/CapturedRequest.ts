@@ -1,3 +1,4 @@
+import * as Predicate from "effect/Predicate"
 import { canonicalJson } from "./Digest.ts"
 
 /** What a `fetch` was asked for. */
@@ -14,7 +15,7 @@ export type RequestBody =
   | { readonly kind: "json"; readonly json: unknown }
   | { readonly kind: "bytes"; readonly bytes: Uint8Array }
 
-/** A request, and what to hand to the `fetch` below in place of a body that reading has used up. */
+/** A request, and what to hand to the `fetch` below in place of a body that can be read only once. */
 export interface Capture {
   readonly request: CapturedRequest
   readonly init: RequestInit | undefined
@@ -44,7 +45,10 @@ const readBody = (body: unknown): Read | Promise<Read> => {
   if (body instanceof FormData) return formBody(body).then((read) => ({ body: read }))
   return new Response(body as BodyInit).arrayBuffer().then((buffer) => {
     const bytes = new Uint8Array(buffer)
-    return { body: bodyOf(bytes), bytes }
+    // Any other body says itself of which type it is.
+    return Predicate.hasProperty(body, Symbol.asyncIterator)
+      ? { body: bodyOf(bytes), bytes }
+      : { body: bodyOf(bytes) }
   })
 }
 

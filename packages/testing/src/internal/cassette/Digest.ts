@@ -45,6 +45,11 @@ export class Digest {
     return `<field, ${this.of(name)}>`
   }
 
+  /** A path whose last field is not stored by its name. */
+  path(path: string): string {
+    return path.replace(/[^.]+$/, (name) => this.field(name))
+  }
+
   bytes(bytes: Uint8Array): string {
     return `<bytes of ${bytes.length}, ${this.of(bytes)}>`
   }

@@ -11,7 +11,7 @@ import { requestShape } from "./RequestShape.ts"
 import { Secrets } from "./Secrets.ts"
 import { storedError } from "./StoredError.ts"
 import { type HeaderRules, storedRequestHeaders, storedResponseHeaders } from "./StoredHeaders.ts"
-import { storedPath } from "./StoredPath.ts"
+import { pathBeforeApi, storedPath } from "./StoredPath.ts"
 
 export interface RedactionOptions {
   readonly prompts: "redact" | "keep"
@@ -64,7 +64,7 @@ export class Redaction {
 
   /** Takes note of the credentials of a request, so that they are found wherever else they turn up. */
   learn(request: CapturedRequest): void {
-    this.#secrets.learn(request.headers)
+    this.#secrets.learn(request)
   }
 
   request({ body, headers, method, url }: CapturedRequest): StoredRequest {
@@ -101,6 +101,7 @@ export class Redaction {
 
   #cleanJson(value: unknown, name = ""): Schema.Json {
     if (typeof value === "string") return this.#secrets.cleanField(name, value)
+    if (typeof value === "number") return this.#secrets.cleanNumber(name, value)
     if (Array.isArray(value)) return value.map((item) => this.#cleanJson(item, name))
     if (typeof value !== "object" || value === null) return value as Schema.Json
     return Object.fromEntries(
@@ -181,6 +182,7 @@ export class Redaction {
     return {
       clean: this.#secrets.clean,
       cleanField: this.#secrets.cleanField,
+      cleanNumber: this.#secrets.cleanNumber,
       failure: this.prompts === "keep" ? (text) => text : (text) => withoutEcho(text, request),
       said: this.#said,
       failed
@@ -216,5 +218,9 @@ const address = /\b\d{1,3}(\.\d{1,3}){3}(:\d+)?\b|\[?[0-9a-f]{0,4}(:[0-9a-f]{0,4
 /** Where the API was reached is nobody's business but the recorder's. */
 const withoutHost = (text: string, url: URL): string => {
   const names = [url.host, url.hostname].filter((name) => name !== "")
-  return names.reduce((clean, name) => clean.replaceAll(name, "<host>"), text).replace(address, "<host>")
+  const where = [url.search, pathBeforeApi(url)].filter(({ length }) => length > 1)
+  return where.reduce(
+    (clean, part) => clean.replaceAll(part, ""),
+    names.reduce((clean, name) => clean.replaceAll(name, "<host>"), text)
+  ).replace(address, "<host>")
 }

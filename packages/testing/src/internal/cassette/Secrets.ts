@@ -1,7 +1,9 @@
+import type { CapturedRequest } from "./CapturedRequest.ts"
+
 const replacement = "<redacted>"
 
-/** A credential in a header. Anthropic's own names, and whatever anybody else may call his. */
-const confidential = /auth|key|token|secret|cookie|password|credential/i
+/** A credential in a header or a query. Anthropic's own names, and whatever anybody else may call his. */
+const confidential = /auth|key|token|secret|cookie|password|credential|signature|^sig$/i
 
 /** One that is called after a key and is none: there is another for each request. */
 const harmless = "idempotency-key"
@@ -15,9 +17,10 @@ const shortestSecret = 6
 
 const patterns: ReadonlyArray<RegExp> = [
   /sk-ant-[\w-]+/g,
-  /\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*/g,
+  // Bounded where a text may go on for ever, so that it is not read anew from each of its places.
+  /\beyJ[\w-]{8,2000}\.[\w-]{8,}\.[\w-]*/g,
   // With a digit or padding in it: answers speak of basic knowledge and of bearers too.
-  /(?<=\b(?:Bearer|Basic)\s+)(?=[\w.~+/-]*[\d=])[\w.~+/=-]{8,}/gi,
+  /(?<=\b(?:Bearer|Basic)\s{1,8})(?=[\w.~+/-]*[\d=])[\w.~+/=-]{8,}/gi,
   /(?<=\/\/)[^\s/?#"@]+(?=@)/g
 ]
 
@@ -43,8 +46,8 @@ export class Secrets {
   }
 
   /** Remembers the credentials that a request is sent with. */
-  learn(headers: Headers): void {
-    for (const [name, value] of headers) {
+  learn({ headers, url }: CapturedRequest): void {
+    for (const [name, value] of [...headers, ...url.searchParams]) {
       if (!confidential.test(name) || name === harmless) continue
       for (const piece of piecesOf(name, value)) {
         this.#known.add(piece)
@@ -65,6 +68,10 @@ export class Secrets {
   /** The value of a field of JSON. */
   readonly cleanField = (name: string, text: string): string =>
     confidentialField.test(name) && text !== "" ? replacement : this.clean(text)
+
+  /** The number of a field; 0 in its place is still a number to whoever reads it. */
+  readonly cleanNumber = (name: string, value: number): number =>
+    this.cleanField(name, String(value)) === String(value) ? value : 0
 
   readonly isSecret = (text: string): boolean => this.clean(text) !== text
 }

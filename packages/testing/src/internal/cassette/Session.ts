@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
 import type * as FileSystem from "effect/FileSystem"
 import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import type { CassetteShape, RecordOptions, ReplayOptions } from "../../Cassette.ts"
 import { CassetteError } from "../../CassetteError.ts"
 import { type CapturedRequest, captureRequest } from "./CapturedRequest.ts"
@@ -56,7 +57,7 @@ export const openRecord = (options: RecordOptions, fallback?: Fetch): Opened =>
     const redaction = redactionOf(options)
     const recorder = yield* recorderOf(options, fallback)
     const exchanges = () => recorder.exchanges.map((exchange) => redaction.exchange(exchange, recorder.now))
-    yield* writeAtEnd(file, () => recordingOf(exchanges(), redaction))
+    yield* atEnd(Effect.suspend(() => RecordingFile.write(file, recordingOf(exchanges(), redaction))))
     return {
       shape: {
         mode: "record",
@@ -87,7 +88,7 @@ export const openReplay = (options: ReplayOptions): Opened =>
     const settings = contradiction(recording, redaction, file)
     if (settings !== undefined) return yield* settings
     const { exchanges } = recording
-    const tape = tapeOf(exchanges, options)
+    const tape = tapeOf(exchanges, options, redaction)
     const mismatches = new Mismatches(file)
     const player = yield* playerOf(options, redaction, mismatches)
     const strict = options.strict ?? true
@@ -100,6 +101,8 @@ export const openReplay = (options: ReplayOptions): Opened =>
         file,
         fetch: fetchOf(async (request) => {
           request.signal?.throwIfAborted()
+          // What the recording took out has to be missing here too.
+          redaction.learn(request)
           const stored = redaction.request(request)
           const exchange = tape.take(stored)
           if (exchange === undefined) throw mismatches.none(stored, tape.explain(stored))
@@ -120,23 +123,25 @@ export const openAuto = (options: RecordOptions & ReplayOptions, fallback?: Fetc
     yield* RecordingFile.prepare(file)
     const recording = yield* RecordingFile.readIfThere(file)
     const redaction = redactionOf({ ...options, prompts: options.prompts ?? recording?.prompts })
-    if (recording !== undefined) {
-      const settings = contradiction(recording, redaction, file) ?? otherPrompts(recording, redaction, file)
-      if (settings !== undefined) return yield* settings
+    const exchangesOf = (found: Recording | undefined): Effect.Effect<ReadonlyArray<Exchange>, CassetteError> => {
+      if (found === undefined) return Effect.succeed([])
+      const settings = contradiction(found, redaction, file) ?? otherPrompts(found, redaction, file)
+      return settings === undefined ? Effect.succeed(found.exchanges) : Effect.fail(settings)
     }
-    const before = recording?.exchanges ?? []
-    const tape = tapeOf(before, options)
+    const before = yield* exchangesOf(recording)
+    const tape = tapeOf(before, options, redaction)
     const mismatches = new Mismatches(file)
     const player = yield* playerOf(options, redaction, mismatches)
     const recorder = yield* recorderOf(options, fallback)
     const strict = options.strict ?? true
-    const exchanges = () => [
-      ...before,
-      ...recorder.exchanges.map((exchange) => redaction.exchange(exchange, recorder.now))
-    ]
-    yield* writeAtEnd(
-      file,
-      () => recorder.exchanges.length === 0 ? undefined : recordingOf(exchanges(), redaction)
+    const added = () => recorder.exchanges.map((exchange) => redaction.exchange(exchange, recorder.now))
+    yield* atEnd(
+      adding.withPermit(Effect.gen(function*() {
+        if (recorder.exchanges.length === 0) return
+        // Another test may have added to it since.
+        const others = yield* Effect.flatMap(RecordingFile.readIfThere(file), exchangesOf)
+        yield* RecordingFile.write(file, recordingOf([...others, ...added()], redaction))
+      }))
     )
     yield* Effect.addFinalizer((exit) =>
       strict && Exit.isSuccess(exit) ? complaint(file, before, mismatches, []) : Effect.void
@@ -147,12 +152,12 @@ export const openAuto = (options: RecordOptions & ReplayOptions, fallback?: Fetc
         file,
         fetch: fetchOf(async (request, input, init) => {
           request.signal?.throwIfAborted()
+          redaction.learn(request)
           const exchange = tape.take(redaction.request(request))
           if (exchange !== undefined) return player.play(exchange, request)
-          redaction.learn(request)
           return recorder.send(request, input, init)
         }),
-        exchanges: Effect.sync(exchanges),
+        exchanges: Effect.sync(() => [...before, ...added()]),
         unused: Effect.sync(() => before.filter((_, index) => tape.unused.includes(index))),
         mismatches: Effect.sync(() => [...mismatches.all])
       },
@@ -160,8 +165,11 @@ export const openAuto = (options: RecordOptions & ReplayOptions, fallback?: Fetc
     }
   })
 
-const tapeOf = (exchanges: ReadonlyArray<Exchange>, { ignore = [], repeat = false }: ReplayOptions): Tape =>
-  new Tape(exchanges, { ignore, repeat })
+const tapeOf = (
+  exchanges: ReadonlyArray<Exchange>,
+  { ignore = [], repeat = false }: ReplayOptions,
+  { digest }: Redaction
+): Tape => new Tape(exchanges, { ignore: ignore.flatMap((path) => [path, digest.path(path)]), repeat })
 
 const playerOf = (
   options: ReplayOptions,
@@ -180,14 +188,12 @@ const playerOf = (
     })
   })
 
-const writeAtEnd = (file: string, recording: () => Recording | undefined) =>
+/** One at a time, so that nobody writes over what another one adds meanwhile. */
+const adding = Semaphore.makeUnsafe(1)
+
+const atEnd = (write: Effect.Effect<void, CassetteError, FileSystem.FileSystem>) =>
   Effect.contextWith((context: Context.Context<FileSystem.FileSystem>) =>
-    Effect.addFinalizer(() =>
-      Effect.suspend(() => {
-        const written = recording()
-        return written === undefined ? Effect.void : RecordingFile.write(file, written)
-      }).pipe(Effect.orDie, Effect.provide(context))
-    )
+    Effect.addFinalizer(() => write.pipe(Effect.orDie, Effect.provide(context)))
   )
 
 const otherPrompts = (recording: Recording, { prompts }: Redaction, file: string): CassetteError | undefined =>
