@@ -369,9 +369,57 @@ describe("CircuitBreaker", () => {
       RangeError,
       `"cap" must be at least "first" (1s)`
     )
-    assert.throws(() => CircuitBreaker.growing({ share: 2 }), RangeError, `"share"`)
-    assert.throws(() => CircuitBreaker.trip({ openFor: 0 }), RangeError, `"openFor"`)
-    assert.throws(() => CircuitBreaker.failure({ after: -1 }), RangeError, `"after"`)
+    const growing: ReadonlyArray<readonly [Parameters<typeof CircuitBreaker.growing>[0], string]> = [
+      [{ first: 0 }, "first"],
+      [{ cap: 0 }, "cap"],
+      [{ share: 2 }, "share"],
+      [{ jitter: -0.1 }, "jitter"]
+    ]
+    for (const [options, name] of growing) {
+      assert.throws(
+        () => CircuitBreaker.growing(options),
+        RangeError,
+        `CircuitBreaker.growing: option "${name}" must be`
+      )
+    }
+    assert.throws(
+      () => CircuitBreaker.trip({ openFor: 0 }),
+      RangeError,
+      `CircuitBreaker.trip: option "openFor" must be a duration longer than zero`
+    )
+    assert.throws(
+      () => CircuitBreaker.failure({ after: -1 }),
+      RangeError,
+      `CircuitBreaker.failure: option "after" must be a duration of zero or more`
+    )
+  })
+
+  it("takes options at the edge of what is allowed", () => {
+    const steady = CircuitBreaker.growing({ first: "1 second", cap: "1 second", jitter: 0 })
+    const opening = { key, outage: Duration.hours(1), openings: 9, random: () => 1 }
+    assert.deepStrictEqual(steady(opening), Duration.seconds(1))
+    const forever = Duration.infinity
+    assert.deepStrictEqual(CircuitBreaker.failure({ after: "Infinity" }), { _tag: "Failure", after: forever })
+    assert.deepStrictEqual(CircuitBreaker.trip(), { _tag: "Trip", scope: "key", openFor: undefined })
+    assert.deepStrictEqual(CircuitBreaker.trip({ openFor: "Infinity" }), {
+      _tag: "Trip",
+      scope: "key",
+      openFor: forever
+    })
+  })
+
+  it("a rejection says whether and when to come back", () => {
+    const wait = Duration.seconds(3)
+    const rejection = (reason: CircuitBreaker.Rejection["reason"]) =>
+      new CircuitBreaker.CircuitOpenError({ key, reason, remaining: wait, retryAfter: wait })
+    const seen = (["open", "probing", "isolated", "tripped"] as const).map(rejection)
+      .map(({ message, verdict }) => [message, verdict])
+    assert.deepStrictEqual(seen, [
+      [`Circuit "claude" is open; next probe in 3s`, Verdict.retry("rejected", wait)],
+      [`Circuit "claude" is half-open, and a probe is running; next probe in 3s`, Verdict.retry("rejected", wait)],
+      [`Circuit "claude" is isolated; next probe in 3s`, Verdict.stop],
+      [`Circuit "claude" was tripped; next probe in 3s`, Verdict.stop]
+    ])
   })
 })
 
