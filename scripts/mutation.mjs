@@ -19,7 +19,7 @@ const tests = flags.find((flag) => flag.startsWith("--tests="))?.slice("--tests=
 const sample = Number(flags.find((flag) => flag.startsWith("--sample="))?.slice("--sample=".length) ?? Infinity)
 if (!flags.includes("--report")) {
   const session = await startSession(scopeName, scope, words, flags.includes("--fresh"), sample)
-  if (!flags.includes("--at-load")) await session.run(tests)
+  if (!flags.includes("--at-load")) await session.run(tests, flags.includes("--resume"))
   else await session.runAtLoad()
 }
 const { mutants, results } = lastSession(scopeName, words)

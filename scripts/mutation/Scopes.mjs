@@ -20,3 +20,6 @@ export const scopes = {
     ]
   }
 }
+
+/** Simulations and storms take seconds each, and what they check is the whole. */
+export const leftOut = /simulation|storm|Memory/

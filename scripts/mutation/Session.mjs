@@ -14,6 +14,7 @@ import { runNode } from "../Subprocess.mjs"
 import { packageBin, root, workspaceEnv } from "../Workspace.mjs"
 import { mutate } from "./Mutants.mjs"
 import { fates } from "./Report.mjs"
+import { leftOut } from "./Scopes.mjs"
 
 const vitestArgs = [packageBin("vitest"), "run", "--config", join(root, "scripts/mutation/vitest.config.mjs")]
 
@@ -24,6 +25,7 @@ const vitestArgs = [packageBin("vitest"), "run", "--config", join(root, "scripts
  *   readonly test?: string
  *   readonly file?: string
  *   readonly reason?: string
+ *   readonly millis?: number
  *   readonly reached?: ReadonlyArray<string>
  * }} Result
  */
@@ -75,14 +77,17 @@ export const startSession = async (name, scope, words, fresh, sample) => {
   if (!existsSync(resultsFile)) writeFileSync(resultsFile, "")
   const results = () => readResults(resultsFile)
 
-  /** @param {string | undefined} word */
-  const run = async (word) => {
+  /**
+   * @param {string | undefined} word that a test file's path has in it
+   * @param {boolean} resume leaves out the tests that the last run was through with, for one that was stopped
+   */
+  const run = async (word, resume) => {
     const testFiles = scope.tests.flatMap((path) => filesBelow(path, ".test.ts"))
-      .filter((file) => word === undefined || file.includes(word))
+      .filter((file) => !leftOut.test(file) && (word === undefined || file.includes(word)))
       .sort((a, b) => weight(a) - weight(b))
-    const start = results().length
+    const start = resume ? 0 : results().length
     // What quick tests notice, long ones need not run for.
-    for (const longestTest of [150, 2_000]) await runPass(testFiles, longestTest, start)
+    for (const longestTest of resume ? [2_000] : [150, 2_000]) await runPass(testFiles, longestTest, start)
   }
 
   /** Mutants that take effect while modules load need a process each. */
@@ -117,9 +122,10 @@ export const startSession = async (name, scope, words, fresh, sample) => {
       const finished = new Set(all.slice(passStart).flatMap(({ file, status }) => status === "file" ? [file] : []))
       const remaining = testFiles.filter((file) => !finished.has(file))
       if (remaining.length === 0) return
-      const done = all.slice(start).flatMap(({ status, test }) =>
-        (status === "done" || status === "broken") && test !== undefined ? [test] : []
-      )
+      const done = all.slice(start).flatMap(({ millis = 0, status, test }) => {
+        const isThrough = status === "done" || status === "broken" || (status === "long" && millis > longestTest)
+        return isThrough && test !== undefined ? [test] : []
+      })
       const hung = await runVitest(folder, remaining, done, longestTest)
       if (hung !== undefined) {
         appendFileSync(resultsFile, `${JSON.stringify({ ...hung, status: "timeout", reason: "a loop without end" })}\n`)

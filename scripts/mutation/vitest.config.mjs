@@ -38,6 +38,8 @@ export default defineConfig({
   test: {
     include: order,
     ...(atLoad ? { bail: 1 } : { runner: fileURLToPath(new URL("MutationRunner.mjs", import.meta.url)) }),
+    // A module that was cached without its mutants, or with those of another session, would be taken for this one.
+    fsModuleCache: false,
     pool: "forks",
     maxWorkers: 1,
     sequence: { sequencer: GivenOrder },
