@@ -4,6 +4,7 @@
  */
 import { appendFileSync, openSync, readFileSync, writeSync } from "node:fs"
 import { join } from "node:path"
+import { performance } from "node:perf_hooks"
 import { TestRunner } from "vitest"
 
 /** @typedef {{ activeMutant?: string, currentTestId?: string, hitCount?: number, hitLimit?: number, mutantCoverage: Coverage }} Switches */

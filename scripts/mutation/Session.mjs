@@ -78,12 +78,12 @@ export const startSession = async (name, scope, words, fresh, sample) => {
   const results = () => readResults(resultsFile)
 
   /**
-   * @param {string | undefined} word that a test file's path has in it
+   * @param {ReadonlyArray<string>} words that a test file's path has one of; none means every file
    * @param {boolean} resume leaves out the tests that the last run was through with, for one that was stopped
    */
-  const run = async (word, resume) => {
+  const run = async (words, resume) => {
     const testFiles = scope.tests.flatMap((path) => filesBelow(path, ".test.ts"))
-      .filter((file) => !leftOut.test(file) && (word === undefined || file.includes(word)))
+      .filter((file) => !leftOut.test(file) && (words.length === 0 || words.some((word) => file.includes(word))))
       .sort((a, b) => weight(a) - weight(b))
     const start = resume ? 0 : results().length
     // What quick tests notice, long ones need not run for.

@@ -323,6 +323,7 @@ describe("AdaptiveConcurrency as a bulkhead", () => {
     refused({ maximum: 2.5 }, `"maximum"`)
     refused({ minimum: 9, maximum: 8 }, `option "minimum" must not be greater than "maximum", got 9 and 8`)
     refused({ initial: 300 }, `option "initial" must be from "minimum" to "maximum" (4 to 200), got 300`)
+    refused({ initial: 3 }, `option "initial" must be from "minimum" to "maximum" (4 to 200), got 3`)
     refused({ decrease: 1 }, `"decrease"`)
     refused({ latency: { tolerance: 1 } }, `"latency.tolerance"`)
     refused({ queueTimeout: -1 }, `"queueTimeout"`)

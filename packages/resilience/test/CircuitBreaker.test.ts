@@ -394,6 +394,34 @@ describe("CircuitBreaker", () => {
     )
   })
 
+  it.effect("counts each kind of failure as what it says of the service", () =>
+    Effect.gen(function*() {
+      const states: Array<readonly [string, string]> = []
+      for (const kind of Verdict.retryKinds) {
+        const breaker = yield* make()
+        yield* Effect.ignore(breaker.execute(Effect.fail({ verdict: Verdict.retry(kind) }), { key }))
+        states.push([kind, yield* stateOf(breaker)])
+      }
+      assert.deepStrictEqual(Object.fromEntries(states), {
+        rateLimited: "Closed",
+        overloaded: "Open",
+        serverError: "Open",
+        connection: "Open",
+        timeout: "Open",
+        conflict: "Closed",
+        rejected: "Closed"
+      })
+    }))
+
+  it.effect("a schedule of open times that dies is a defect of the call", () =>
+    Effect.gen(function*() {
+      const broken = Schedule.fromStep(Effect.succeed(() => Effect.die("a broken schedule")))
+      const breaker = yield* make({ openFor: broken })
+      const exit = yield* Effect.exit(breaker.execute(Effect.fail(down), { key }))
+      assert.isTrue(Exit.hasDies(exit))
+      assert.include(JSON.stringify(exit), "a broken schedule")
+    }))
+
   it("takes options at the edge of what is allowed", () => {
     const steady = CircuitBreaker.growing({ first: "1 second", cap: "1 second", jitter: 0 })
     const opening = { key, outage: Duration.hours(1), openings: 9, random: () => 1 }

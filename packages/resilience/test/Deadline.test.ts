@@ -167,6 +167,11 @@ describe("Deadline.withDeadline", () => {
       RangeError,
       "Deadline.withDeadlineOrElse"
     )
+    assert.throws(
+      () => Deadline.streamWithDeadlineOrElse(Stream.empty, { duration: -1, orElse: () => Stream.empty }),
+      RangeError,
+      "Deadline.streamWithDeadlineOrElse"
+    )
   })
 })
 
