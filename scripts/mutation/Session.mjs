@@ -87,7 +87,7 @@ export const startSession = async (name, scope, words, fresh, sample) => {
       .sort((a, b) => weight(a) - weight(b))
     const start = resume ? 0 : results().length
     // What quick tests notice, long ones need not run for.
-    for (const longestTest of resume ? [2_000] : [150, 2_000]) await runPass(testFiles, longestTest, start)
+    for (const longestTest of [150, 2_000]) await runPass(testFiles, longestTest, start)
   }
 
   /** Mutants that take effect while modules load need a process each. */

@@ -225,8 +225,12 @@ describe("The latency of the first event", () => {
       const limiter = yield* AdaptiveConcurrency.make({ initial: 8, maximum: 16 })
       yield* rounds(limiter, 50, events(100))
       assert.strictEqual(yield* permitsOf(limiter), 16)
-      yield* rounds(limiter, 2, events(500))
+      const moves: Array<ResilienceEvent.ResilienceEvent> = []
+      yield* ResilienceEvent.listen(rounds(limiter, 2, events(500)), (event) => {
+        moves.push(event)
+      })
       assert.isBelow(yield* permitsOf(limiter), 16)
+      assert.deepInclude(moves[0], { _tag: "ConcurrencyLimitChanged", from: 16, reason: "latency" })
       yield* rounds(limiter, 10, events(500))
       assert.strictEqual(yield* permitsOf(limiter), 8)
     }))

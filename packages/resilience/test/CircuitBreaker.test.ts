@@ -394,6 +394,34 @@ describe("CircuitBreaker", () => {
     )
   })
 
+  it.effect("closes after a trip of all keys by its probe, when no key has a circuit of its own", () =>
+    Effect.gen(function*() {
+      const breaker = yield* CircuitBreaker.make({
+        closeAfter: 1,
+        classify: (_: "spendLimit") => CircuitBreaker.trip({ scope: "all", openFor: "10 seconds" })
+      })
+      const call = breaker.execute(Effect.succeed("answer"), { key })
+      yield* Effect.ignore(breaker.execute(Effect.fail("spendLimit" as const), { key }))
+      assert.deepStrictEqual((yield* breaker.states).map((state) => [state.key, state._tag]), [["*", "Open"]])
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(yield* call, "answer")
+      assert.deepStrictEqual(yield* breaker.states, [])
+      assert.strictEqual(yield* call, "answer")
+    }))
+
+  it.effect("stays isolated by hand however long, and however many other keys come and go", () =>
+    Effect.gen(function*() {
+      const breaker = yield* make()
+      yield* breaker.isolate(key)
+      for (let hour = 0; hour < 3; hour++) {
+        yield* TestClock.adjust("1 hour")
+        for (let n = 0; n < 50; n++) {
+          yield* Effect.ignore(breaker.execute(Effect.fail(down), { key: `key ${hour} ${n}` }))
+        }
+      }
+      assert.strictEqual(yield* stateOf(breaker), "Isolated")
+    }))
+
   it.effect("counts each kind of failure as what it says of the service", () =>
     Effect.gen(function*() {
       const states: Array<readonly [string, string]> = []
