@@ -194,6 +194,7 @@ describe("PersistedCacheStore", () => {
         yield* Effect.flip(store.clear)
       ]
       assert.deepStrictEqual(errors.map(({ operation }) => operation), ["read", "write", "write", "write"])
+      assert.strictEqual(errors[0]?.message, "The cache store could not read")
       assert.isTrue(errors.every((error) => error.cause === cause))
     }))
 })

@@ -2,6 +2,7 @@ import * as CircuitBreaker from "@effect-claude/resilience/CircuitBreaker"
 import * as ResilienceEvent from "@effect-claude/resilience/ResilienceEvent"
 import * as Verdict from "@effect-claude/resilience/Verdict"
 import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -407,6 +408,32 @@ describe("CircuitBreaker", () => {
       assert.strictEqual(yield* call, "answer")
       assert.deepStrictEqual(yield* breaker.states, [])
       assert.strictEqual(yield* call, "answer")
+    }))
+
+  it.effect("is tripped anew by a probe that meets the same again", () =>
+    Effect.gen(function*() {
+      const breaker = yield* CircuitBreaker.make({
+        spread: 0,
+        classify: (_: "spendLimit") => CircuitBreaker.trip({ openFor: "10 seconds" })
+      })
+      const meets = Effect.exit(breaker.execute(Effect.fail("spendLimit" as const), { key }))
+      yield* meets
+      yield* TestClock.adjust("10 seconds")
+      yield* meets
+      assert.strictEqual((yield* breaker.state(key))._tag, "Open")
+      const error = yield* Effect.flip(breaker.execute(Effect.succeed("answer"), { key }))
+      assert.deepInclude(error, { reason: "tripped", remaining: Duration.seconds(10), cause: "spendLimit" })
+    }))
+
+  it.effect("a schedule without a step is a defect that says so", () =>
+    Effect.gen(function*() {
+      const breaker = yield* make({ openFor: Schedule.recurs(0) })
+      const exit = yield* Effect.exit(breaker.execute(Effect.fail(down), { key }))
+      assert.isTrue(Exit.hasDies(exit))
+      assert.include(
+        Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "",
+        `option "openFor" must be a schedule with at least one step, got "none"`
+      )
     }))
 
   it.effect("stays isolated by hand however long, and however many other keys come and go", () =>

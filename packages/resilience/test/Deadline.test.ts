@@ -41,6 +41,12 @@ describe("Deadline.withDeadline", () => {
       assert.deepStrictEqual([at, exit, aborted], [30_000, exceeded("30 seconds"), true])
     }))
 
+  it.live("ends a call on the live clock too", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(Deadline.withDeadline(Effect.never, "5 millis"))
+      assert.deepStrictEqual(error.limit, Duration.millis(5))
+    }))
+
   it.live("backoff overflow: a deadline beyond a timer's reach is not one of a millisecond", () =>
     Effect.gen(function*() {
       assert.strictEqual(

@@ -380,6 +380,13 @@ describe("RateLimiter", () => {
       )
       assert.throws(() => RateLimiter.make({ limits, headroom: 1.2 }), RangeError, `"headroom"`)
       assert.throws(() => RateLimiter.make({ limits, queue: 1.5 }), RangeError, `"queue"`)
+      assert.throws(() => RateLimiter.make({ limits, queue: -1 }), RangeError, `"queue"`)
+      const adopt = "higher" as "lower"
+      assert.throws(
+        () => RateLimiter.make({ limits, adopt }),
+        RangeError,
+        `RateLimiter.make: option "adopt" must be "always" or "lower", got "higher"`
+      )
       assert.throws(() => RateLimiter.make({ limits, queueTimeout: 0 }), RangeError, `"queueTimeout"`)
       assert.throws(() => RateLimiter.make({ limits, rampUp: { from: 0 } }), RangeError, `"rampUp.from"`)
       assert.throws(
