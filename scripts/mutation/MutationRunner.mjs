@@ -30,7 +30,7 @@ export default class MutationRunner extends TestRunner {
   coverage = this.switches.mutantCoverage ??= { static: {}, perTest: {} }
   byId = new Map(mutants.filter(({ excluded }) => excluded === undefined).map((mutant) => [mutant.id, mutant]))
   progress = openSync(join(session, "progress"), "w")
-  skipped = new Set(/** @type {Array<string>} */ (JSON.parse(process.env["MUTATION_DONE"] ?? "[]")))
+  skipped = new Set(/** @type {Array<string>} */ (JSON.parse(readFileSync(join(session, "done.json"), "utf8"))))
   polluted = false
 
   /** @param {any} config */

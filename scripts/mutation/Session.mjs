@@ -177,6 +177,8 @@ const filesBelow = (folder, suffix) =>
 const runVitest = (folder, files, done, longestTest) =>
   new Promise((resolve, reject) => {
     const progressFile = join(folder, "progress")
+    // Too long for an environment.
+    writeFileSync(join(folder, "done.json"), JSON.stringify(done))
     rmSync(progressFile, { force: true })
     const child = spawn(
       process.execPath,
@@ -187,7 +189,6 @@ const runVitest = (folder, files, done, longestTest) =>
         env: workspaceEnv({
           MUTATION_SESSION: folder,
           MUTATION_FILES: JSON.stringify(files),
-          MUTATION_DONE: JSON.stringify(done),
           MUTATION_LONGEST_TEST: String(longestTest)
         }),
         stdio: ["ignore", "ignore", "pipe"]
@@ -213,18 +214,22 @@ const runVitest = (folder, files, done, longestTest) =>
       // The runner sees to everything that yields; this leaves it ample time.
       if (key === "" || performance.now() - since < 3 * limitMillis + 10_000) return
       hung = { key, test }
-      process.kill(-/** @type {number} */ (child.pid), "SIGKILL")
+      stop()
     }, 500)
-    for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"])) {
-      process.once(signal, () => {
+    const stop = () => {
+      if (child.exitCode === null && child.signalCode === null) {
         process.kill(-/** @type {number} */ (child.pid), "SIGKILL")
-        process.exit(1)
-      })
+      }
     }
+    // Signals end this process by way of its exit, see Subprocess.mjs.
+    process.once("exit", stop)
     child.once("error", reject)
     child.once("close", () => {
       clearInterval(timer)
-      if (errors !== "" && hung === undefined) process.stderr.write(errors)
+      process.removeListener("exit", stop)
+      if (errors !== "" && hung === undefined) {
+        process.stderr.write(errors)
+      }
       resolve(hung)
     })
   })
