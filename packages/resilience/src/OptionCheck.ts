@@ -28,7 +28,7 @@ import * as Duration from "effect/Duration"
 const describe = (value: unknown): string =>
   Duration.isDuration(value)
     ? Duration.format(value)
-    : typeof value === "string" || typeof value === "object"
+    : typeof value === "string" || (typeof value === "object" && value !== null)
     ? JSON.stringify(value)
     : String(value)
 
