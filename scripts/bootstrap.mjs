@@ -16,6 +16,7 @@ const commands = {
   check: (args) => ["scripts/test.mjs", "format", "lint", "types", "unit", ...args],
   node: (args) => args,
   bench: (args) => ["packages/benchmarks/src/main.ts", ...args],
+  mutation: (args) => ["scripts/mutation.mjs", ...args],
   build: (args) => ["scripts/build.mjs", ...args],
   docs: (args) => ["scripts/docs.mjs", ...args],
   format: (args) => [packageBin("dprint"), "fmt", ...args],

@@ -59,7 +59,8 @@ export const refuse = (owner: string, option: string, expected: string, value: u
 // `Duration` turns NaN into zero, which would hide a broken computation in the caller.
 const containsNaN = (value: Duration.Input): boolean => {
   if (typeof value === "number") return Number.isNaN(value)
-  if (typeof value !== "object" || Duration.isDuration(value)) return false
+  // Options may come from JSON, which has null where the types have none.
+  if (typeof value !== "object" || value === null || Duration.isDuration(value)) return false
   return Object.values(value).some((part) => Number.isNaN(part))
 }
 

@@ -225,8 +225,12 @@ describe("The latency of the first event", () => {
       const limiter = yield* AdaptiveConcurrency.make({ initial: 8, maximum: 16 })
       yield* rounds(limiter, 50, events(100))
       assert.strictEqual(yield* permitsOf(limiter), 16)
-      yield* rounds(limiter, 2, events(500))
+      const moves: Array<ResilienceEvent.ResilienceEvent> = []
+      yield* ResilienceEvent.listen(rounds(limiter, 2, events(500)), (event) => {
+        moves.push(event)
+      })
       assert.isBelow(yield* permitsOf(limiter), 16)
+      assert.deepInclude(moves[0], { _tag: "ConcurrencyLimitChanged", from: 16, reason: "latency" })
       yield* rounds(limiter, 10, events(500))
       assert.strictEqual(yield* permitsOf(limiter), 8)
     }))
@@ -323,6 +327,7 @@ describe("AdaptiveConcurrency as a bulkhead", () => {
     refused({ maximum: 2.5 }, `"maximum"`)
     refused({ minimum: 9, maximum: 8 }, `option "minimum" must not be greater than "maximum", got 9 and 8`)
     refused({ initial: 300 }, `option "initial" must be from "minimum" to "maximum" (4 to 200), got 300`)
+    refused({ initial: 3 }, `option "initial" must be from "minimum" to "maximum" (4 to 200), got 3`)
     refused({ decrease: 1 }, `"decrease"`)
     refused({ latency: { tolerance: 1 } }, `"latency.tolerance"`)
     refused({ queueTimeout: -1 }, `"queueTimeout"`)

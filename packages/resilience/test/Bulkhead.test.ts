@@ -93,7 +93,12 @@ describe("Bulkhead.withPermit", () => {
       yield* TestClock.adjust(29)
       assert.strictEqual((yield* bulkhead.state()).queued, 1)
       yield* TestClock.adjust(1)
-      assert.strictEqual((yield* Fiber.join(waiting)).reason, "queueTimeout")
+      const error = yield* Fiber.join(waiting)
+      assert.strictEqual(error.reason, "queueTimeout")
+      assert.strictEqual(
+        error.message,
+        `No permit for "default": 1 of 1 in use, and none became free in time (0 waiting)`
+      )
       assert.strictEqual((yield* bulkhead.state()).queued, 0)
     }))
 

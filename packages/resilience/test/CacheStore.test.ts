@@ -3,6 +3,7 @@ import * as PersistedCacheStore from "@effect-claude/resilience/PersistedCacheSt
 import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as KeyValueStore from "effect/persistence/KeyValueStore"
 import * as Persistence from "effect/persistence/Persistence"
@@ -71,6 +72,41 @@ describe("CacheStore.memory", () => {
     assert.throws(() => CacheStore.memory({ capacity: 0 }), RangeError, `CacheStore.memory: option "capacity"`)
     assert.throws(() => CacheStore.memory({ maxSize: -1 }), RangeError, `CacheStore.memory: option "maxSize"`)
   })
+})
+
+describe("CacheStore.transform", () => {
+  it.effect("keeps the time of an entry, and takes for absent what makes no value", () =>
+    Effect.gen(function*() {
+      const texts = CacheStore.memory<string>()
+      const numbers = CacheStore.transform(texts, {
+        encode: (value: number) => `n${value}`,
+        decode: (text) => text.startsWith("n") ? Number(text.slice(1)) : undefined
+      })
+      yield* numbers.set("seven", { value: 7, storedAt: 123 }, hour)
+      yield* texts.set("word", entry("seven"), hour)
+      assert.deepStrictEqual(yield* texts.get("seven"), { value: "n7", storedAt: 123 })
+      assert.deepStrictEqual(yield* numbers.get("seven"), { value: 7, storedAt: 123 })
+      assert.isUndefined(yield* numbers.get("word"))
+      assert.isUndefined(yield* numbers.get("nothing"))
+      yield* numbers.remove("word")
+      assert.isUndefined(yield* texts.get("word"))
+      yield* numbers.clear
+      assert.isUndefined(yield* texts.get("seven"))
+    }))
+
+  it.effect("hands the time to live on, and encodes no earlier than it stores", () =>
+    Effect.gen(function*() {
+      const lives: Array<Duration.Duration> = []
+      const store: CacheStore.CacheStore<string> = {
+        ...CacheStore.memory<string>(),
+        set: (_key, _entry, timeToLive) => Effect.sync(() => void lives.push(timeToLive))
+      }
+      const codec = { encode: (value: bigint) => JSON.stringify(value), decode: (text: string) => BigInt(text) }
+      const broken = CacheStore.transform(codec)(store).set("big", entry(1n), hour)
+      assert.isTrue(Exit.hasDies(yield* Effect.exit(broken)))
+      yield* CacheStore.transform(store, { ...codec, encode: String }).set("big", entry(1n), hour)
+      assert.deepStrictEqual(lives, [hour])
+    }))
 })
 
 describe("PersistedCacheStore", () => {
@@ -158,6 +194,7 @@ describe("PersistedCacheStore", () => {
         yield* Effect.flip(store.clear)
       ]
       assert.deepStrictEqual(errors.map(({ operation }) => operation), ["read", "write", "write", "write"])
+      assert.strictEqual(errors[0]?.message, "The cache store could not read")
       assert.isTrue(errors.every((error) => error.cause === cause))
     }))
 })

@@ -2,6 +2,7 @@ import * as CircuitBreaker from "@effect-claude/resilience/CircuitBreaker"
 import * as ResilienceEvent from "@effect-claude/resilience/ResilienceEvent"
 import * as Verdict from "@effect-claude/resilience/Verdict"
 import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -369,9 +370,139 @@ describe("CircuitBreaker", () => {
       RangeError,
       `"cap" must be at least "first" (1s)`
     )
-    assert.throws(() => CircuitBreaker.growing({ share: 2 }), RangeError, `"share"`)
-    assert.throws(() => CircuitBreaker.trip({ openFor: 0 }), RangeError, `"openFor"`)
-    assert.throws(() => CircuitBreaker.failure({ after: -1 }), RangeError, `"after"`)
+    const growing: ReadonlyArray<readonly [Parameters<typeof CircuitBreaker.growing>[0], string]> = [
+      [{ first: 0 }, "first"],
+      [{ cap: 0 }, "cap"],
+      [{ share: 2 }, "share"],
+      [{ jitter: -0.1 }, "jitter"]
+    ]
+    for (const [options, name] of growing) {
+      assert.throws(
+        () => CircuitBreaker.growing(options),
+        RangeError,
+        `CircuitBreaker.growing: option "${name}" must be`
+      )
+    }
+    assert.throws(
+      () => CircuitBreaker.trip({ openFor: 0 }),
+      RangeError,
+      `CircuitBreaker.trip: option "openFor" must be a duration longer than zero`
+    )
+    assert.throws(
+      () => CircuitBreaker.failure({ after: -1 }),
+      RangeError,
+      `CircuitBreaker.failure: option "after" must be a duration of zero or more`
+    )
+  })
+
+  it.effect("closes after a trip of all keys by its probe, when no key has a circuit of its own", () =>
+    Effect.gen(function*() {
+      const breaker = yield* CircuitBreaker.make({
+        closeAfter: 1,
+        classify: (_: "spendLimit") => CircuitBreaker.trip({ scope: "all", openFor: "10 seconds" })
+      })
+      const call = breaker.execute(Effect.succeed("answer"), { key })
+      yield* Effect.ignore(breaker.execute(Effect.fail("spendLimit" as const), { key }))
+      assert.deepStrictEqual((yield* breaker.states).map((state) => [state.key, state._tag]), [["*", "Open"]])
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(yield* call, "answer")
+      assert.deepStrictEqual(yield* breaker.states, [])
+      assert.strictEqual(yield* call, "answer")
+    }))
+
+  it.effect("is tripped anew by a probe that meets the same again", () =>
+    Effect.gen(function*() {
+      const breaker = yield* CircuitBreaker.make({
+        spread: 0,
+        classify: (_: "spendLimit") => CircuitBreaker.trip({ openFor: "10 seconds" })
+      })
+      const meets = Effect.exit(breaker.execute(Effect.fail("spendLimit" as const), { key }))
+      yield* meets
+      yield* TestClock.adjust("10 seconds")
+      yield* meets
+      assert.strictEqual((yield* breaker.state(key))._tag, "Open")
+      const error = yield* Effect.flip(breaker.execute(Effect.succeed("answer"), { key }))
+      assert.deepInclude(error, { reason: "tripped", remaining: Duration.seconds(10), cause: "spendLimit" })
+    }))
+
+  it.effect("a schedule without a step is a defect that says so", () =>
+    Effect.gen(function*() {
+      const breaker = yield* make({ openFor: Schedule.recurs(0) })
+      const exit = yield* Effect.exit(breaker.execute(Effect.fail(down), { key }))
+      assert.isTrue(Exit.hasDies(exit))
+      assert.include(
+        Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "",
+        `option "openFor" must be a schedule with at least one step, got "none"`
+      )
+    }))
+
+  it.effect("stays isolated by hand however long, and however many other keys come and go", () =>
+    Effect.gen(function*() {
+      const breaker = yield* make()
+      yield* breaker.isolate(key)
+      for (let hour = 0; hour < 3; hour++) {
+        yield* TestClock.adjust("1 hour")
+        for (let n = 0; n < 50; n++) {
+          yield* Effect.ignore(breaker.execute(Effect.fail(down), { key: `key ${hour} ${n}` }))
+        }
+      }
+      assert.strictEqual(yield* stateOf(breaker), "Isolated")
+    }))
+
+  it.effect("counts each kind of failure as what it says of the service", () =>
+    Effect.gen(function*() {
+      const states: Array<readonly [string, string]> = []
+      for (const kind of Verdict.retryKinds) {
+        const breaker = yield* make()
+        yield* Effect.ignore(breaker.execute(Effect.fail({ verdict: Verdict.retry(kind) }), { key }))
+        states.push([kind, yield* stateOf(breaker)])
+      }
+      assert.deepStrictEqual(Object.fromEntries(states), {
+        rateLimited: "Closed",
+        overloaded: "Open",
+        serverError: "Open",
+        connection: "Open",
+        timeout: "Open",
+        conflict: "Closed",
+        rejected: "Closed"
+      })
+    }))
+
+  it.effect("a schedule of open times that dies is a defect of the call", () =>
+    Effect.gen(function*() {
+      const broken = Schedule.fromStep(Effect.succeed(() => Effect.die("a broken schedule")))
+      const breaker = yield* make({ openFor: broken })
+      const exit = yield* Effect.exit(breaker.execute(Effect.fail(down), { key }))
+      assert.isTrue(Exit.hasDies(exit))
+      assert.include(JSON.stringify(exit), "a broken schedule")
+    }))
+
+  it("takes options at the edge of what is allowed", () => {
+    const steady = CircuitBreaker.growing({ first: "1 second", cap: "1 second", jitter: 0 })
+    const opening = { key, outage: Duration.hours(1), openings: 9, random: () => 1 }
+    assert.deepStrictEqual(steady(opening), Duration.seconds(1))
+    const forever = Duration.infinity
+    assert.deepStrictEqual(CircuitBreaker.failure({ after: "Infinity" }), { _tag: "Failure", after: forever })
+    assert.deepStrictEqual(CircuitBreaker.trip(), { _tag: "Trip", scope: "key", openFor: undefined })
+    assert.deepStrictEqual(CircuitBreaker.trip({ openFor: "Infinity" }), {
+      _tag: "Trip",
+      scope: "key",
+      openFor: forever
+    })
+  })
+
+  it("a rejection says whether and when to come back", () => {
+    const wait = Duration.seconds(3)
+    const rejection = (reason: CircuitBreaker.Rejection["reason"]) =>
+      new CircuitBreaker.CircuitOpenError({ key, reason, remaining: wait, retryAfter: wait })
+    const seen = (["open", "probing", "isolated", "tripped"] as const).map(rejection)
+      .map(({ message, verdict }) => [message, verdict])
+    assert.deepStrictEqual(seen, [
+      [`Circuit "claude" is open; next probe in 3s`, Verdict.retry("rejected", wait)],
+      [`Circuit "claude" is half-open, and a probe is running; next probe in 3s`, Verdict.retry("rejected", wait)],
+      [`Circuit "claude" is isolated; next probe in 3s`, Verdict.stop],
+      [`Circuit "claude" was tripped; next probe in 3s`, Verdict.stop]
+    ])
   })
 })
 

@@ -100,6 +100,19 @@ describe("Coalesce.make", () => {
       assert.strictEqual(yield* coalesce.inFlight, 0)
     }))
 
+  it.effect("shares what two callers ask for from within work that they do not share", () =>
+    Effect.gen(function*() {
+      const [outer, inner] = [yield* Coalesce.make<string>(), yield* Coalesce.make<string>()]
+      const { effect, seen } = makeWork(Effect.succeed("answer"))
+      const fibers = yield* Effect.forEach(
+        ["a", "b"],
+        (key) => fork(outer.execute(key, inner.execute("k", effect)))
+      )
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* Effect.forEach(fibers, Fiber.join), ["answer", "answer"])
+      assert.strictEqual(seen.started, 1)
+    }))
+
   it.effect("does not let a caller join work that is being given up", () =>
     Effect.gen(function*() {
       const coalesce = yield* Coalesce.make<string>()

@@ -41,6 +41,12 @@ describe("Deadline.withDeadline", () => {
       assert.deepStrictEqual([at, exit, aborted], [30_000, exceeded("30 seconds"), true])
     }))
 
+  it.live("ends a call on the live clock too", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(Deadline.withDeadline(Effect.never, "5 millis"))
+      assert.deepStrictEqual(error.limit, Duration.millis(5))
+    }))
+
   it.live("backoff overflow: a deadline beyond a timer's reach is not one of a millisecond", () =>
     Effect.gen(function*() {
       assert.strictEqual(
@@ -166,6 +172,11 @@ describe("Deadline.withDeadline", () => {
       () => Deadline.withDeadlineOrElse(Effect.void, { duration: -1, orElse: () => Effect.void }),
       RangeError,
       "Deadline.withDeadlineOrElse"
+    )
+    assert.throws(
+      () => Deadline.streamWithDeadlineOrElse(Stream.empty, { duration: -1, orElse: () => Stream.empty }),
+      RangeError,
+      "Deadline.streamWithDeadlineOrElse"
     )
   })
 })

@@ -106,6 +106,12 @@ describe("Fallback.firstOf", () => {
     )
     const none = [] as unknown as readonly [typeof one]
     assert.throws(() => Fallback.firstOf(none, { shouldFallback: () => true }), RangeError, `"targets"`)
+    const stream = { name: "a", stream: Stream.empty }
+    assert.throws(
+      () => Fallback.firstStreamOf([stream, stream], { shouldFallback: () => true, isContent: () => true }),
+      RangeError,
+      `Fallback.firstStreamOf: option "targets" must not name two targets "a"`
+    )
   })
 })
 

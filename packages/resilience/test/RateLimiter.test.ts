@@ -350,6 +350,16 @@ describe("RateLimiter", () => {
         assert.strictEqual((yield* limiter.levels()).waiting, 0)
       }))
 
+    it("an error says why, and when to come back", () => {
+      const why = (reason: RateLimiter.RateLimitedLocallyError["reason"]) =>
+        new RateLimiter.RateLimitedLocallyError({ key: "k", reason, retryAfter: Duration.seconds(2) }).message
+      assert.deepStrictEqual((["queueFull", "queueTimeout", "deadline"] as const).map(why), [
+        `Rate limit of "k": the queue is full; retry after 2s`,
+        `Rate limit of "k": the turn does not come within the queue timeout; retry after 2s`,
+        `Rate limit of "k": the turn does not come within the deadline; retry after 2s`
+      ])
+    })
+
     it("refuses options that make no sense, by name", () => {
       const limits = { requests: { limit: 60 } }
       assert.throws(() => RateLimiter.make({ limits: {} }), RangeError, `"limits"`)
@@ -370,8 +380,25 @@ describe("RateLimiter", () => {
       )
       assert.throws(() => RateLimiter.make({ limits, headroom: 1.2 }), RangeError, `"headroom"`)
       assert.throws(() => RateLimiter.make({ limits, queue: 1.5 }), RangeError, `"queue"`)
+      assert.throws(() => RateLimiter.make({ limits, queue: -1 }), RangeError, `"queue"`)
+      const adopt = "higher" as "lower"
+      assert.throws(
+        () => RateLimiter.make({ limits, adopt }),
+        RangeError,
+        `RateLimiter.make: option "adopt" must be "always" or "lower", got "higher"`
+      )
       assert.throws(() => RateLimiter.make({ limits, queueTimeout: 0 }), RangeError, `"queueTimeout"`)
       assert.throws(() => RateLimiter.make({ limits, rampUp: { from: 0 } }), RangeError, `"rampUp.from"`)
+      assert.throws(
+        () => RateLimiter.make({ limits, rampUp: { doubling: 0 } }),
+        RangeError,
+        `RateLimiter.make: option "rampUp.doubling" must be a finite duration longer than zero`
+      )
+      assert.throws(
+        () => RateLimiter.make({ limits: { requests: { rounding: -1 } } }),
+        RangeError,
+        `"limits.requests.rounding"`
+      )
       assert.throws(() => RateLimiter.make({ limits, pauseJitter: -1 }), RangeError, `"pauseJitter"`)
       assert.throws(() => RateLimiter.make({ limits, maxKeys: 0 }), RangeError, `"maxKeys"`)
     })

@@ -82,6 +82,27 @@ describe("ResilienceEvent", () => {
       )
     }))
 
+  it("tells both listeners, the second also when the first throws, and just the second when there is no first", () => {
+    const heard: Array<string> = []
+    const event = { _tag: "CacheMissed" } as const
+    const second = () => void heard.push("second")
+    ResilienceEvent.both(undefined, second)(event)
+    ResilienceEvent.both(() => void heard.push("first"), second)(event)
+    const broken = ResilienceEvent.both(() => {
+      throw new Error("a broken listener")
+    }, second)
+    assert.throws(() => broken(event), "a broken listener")
+    assert.deepStrictEqual(heard, ["second", "first", "second", "second"])
+    assert.strictEqual(ResilienceEvent.both(undefined, second), second)
+  })
+
+  it.effect("is heard only where somebody listens", () =>
+    Effect.gen(function*() {
+      const heard = Effect.withFiber((fiber) => Effect.succeed(ResilienceEvent.isHeard(fiber)))
+      assert.isFalse(yield* heard)
+      assert.isTrue(yield* ResilienceEvent.listen(heard, () => {}))
+    }))
+
   it.effect("listeners further out hear too, and one that throws breaks nothing", () =>
     Effect.gen(function*() {
       let heard = 0

@@ -2,6 +2,7 @@ import * as CacheStore from "@effect-claude/resilience/CacheStore"
 import * as ResilienceEvent from "@effect-claude/resilience/ResilienceEvent"
 import * as StaleCache from "@effect-claude/resilience/StaleCache"
 import { assert, describe, it } from "@effect/vitest"
+import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -10,6 +11,7 @@ import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
+import { countSleeps } from "./SleepCounter.ts"
 
 type Failure = "busy" | "bad request"
 
@@ -217,6 +219,53 @@ describe("StaleCache over a store that fails", () => {
       assert.notInclude(JSON.stringify([lines, heard]), "secret answer")
     }).pipe(Effect.provide(layer))
   })
+
+  it.effect("names what went wrong, and what caused it", () =>
+    Effect.gen(function*() {
+      class Gone extends Data.TaggedError("Gone")<{ readonly cause?: unknown }> {
+        override readonly name = "a name of another library"
+      }
+      const chain = [1, 2, 3, 4, 5, 6].reduce<unknown>((cause) => new Error("secret", { cause }), undefined)
+      const failures: ReadonlyArray<readonly [unknown, string]> = [
+        [new CacheStore.CacheStoreError({ operation: "read" }), "CacheStoreError"],
+        [new CacheStore.CacheStoreError({ operation: "read", cause: new Gone({}) }), "Gone"],
+        [
+          new CacheStore.CacheStoreError({ operation: "read", cause: new Gone({ cause: new TypeError("x") }) }),
+          "Gone < TypeError"
+        ],
+        [new CacheStore.CacheStoreError({ operation: "read", cause: "secret" }), "unknown"],
+        [chain, "Error < Error < Error < Error"]
+      ]
+      for (const [failure, error] of failures) {
+        const { store } = brokenStore(
+          failure instanceof CacheStore.CacheStoreError ? Effect.fail(failure) : Effect.die(failure)
+        )
+        const cache = yield* StaleCache.make<number, Failure>({ ...options, store })
+        const { heard } = yield* listening(cache.execute("k", Effect.succeed(1)))
+        assert.deepInclude(heard, { _tag: "CacheFailed", operation: "read", error })
+      }
+    }).pipe(Effect.provide(Logger.layer([]))))
+
+  it.effect("arms no timer for a store that answers at once, and takes the answer of one that does not", () =>
+    countSleeps((sleeps) =>
+      Effect.gen(function*() {
+        const cache = yield* StaleCache.make<number, Failure>({ ...options, store: CacheStore.memory() })
+        yield* cache.execute("k", Effect.succeed(1))
+        assert.strictEqual(yield* cache.execute("k", busy), 1)
+        assert.strictEqual(sleeps.started(), 0)
+
+        const memory = CacheStore.memory<number>()
+        const slow: CacheStore.CacheStore<number> = {
+          ...memory,
+          get: (key) => Effect.andThen(Effect.yieldNow, memory.get(key)),
+          set: (...entry) => Effect.andThen(Effect.yieldNow, memory.set(...entry))
+        }
+        const later = yield* StaleCache.make<number, Failure>({ ...options, store: slow })
+        yield* later.execute("k", Effect.succeed(2))
+        assert.strictEqual(yield* later.execute("k", busy), 2)
+        assert.strictEqual(sleeps.active(), 0)
+      })
+    ))
 
   it.effect("waits no longer than storeTimeout, and then leaves the store alone for 5 seconds", () =>
     Effect.gen(function*() {

@@ -20,6 +20,11 @@ describe("Verdict", () => {
     assert.strictEqual(Verdict.match(cases)(Verdict.stop), "final")
   })
 
+  it("is a stop or is not", () => {
+    assert.isTrue(Verdict.isStop(Verdict.stop))
+    assert.isFalse(Verdict.isStop(Verdict.retry("timeout")))
+  })
+
   it("goes to JSON and back", () => {
     const codec = Schema.toCodecJson(Verdict.VerdictSchema)
     const verdicts: ReadonlyArray<Verdict.Verdict> = [

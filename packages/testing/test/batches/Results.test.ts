@@ -246,5 +246,15 @@ describe("outcomes", () => {
           (outcome) => Effect.exit(BatchOutcome.requireSucceeded(outcome))
         )
         assert.deepStrictEqual(messages.map(({ _tag }) => _tag), [...Array(7).fill("Failure"), "Success"])
+        const reasons = [3, 4].map((index) => {
+          const outcome = outcomes[index]
+          return outcome === undefined ? Effect.undefined : Effect.flip(BatchOutcome.requireSucceeded(outcome))
+        })
+        assert.deepStrictEqual(
+          (yield* Effect.all(reasons)).map((error) =>
+            error?._tag === "RequestNotProcessedError" ? error.reason : error
+          ),
+          ["expired", "canceled"]
+        )
       })))
 })

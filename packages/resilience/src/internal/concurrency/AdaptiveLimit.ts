@@ -122,8 +122,9 @@ export class AdaptiveLimit {
       && this.recent.value > latency.tolerance * this.baseline.value
   }
 
+  /** From what the service is known to take. */
   private get isNearCeiling(): boolean {
-    return this.ceiling !== undefined && this.limit >= this.slowFrom && this.limit < this.ceiling * pastCeiling
+    return this.ceiling !== undefined && this.limit < this.ceiling * pastCeiling
   }
 
   private shrink(floor: number, factor: number): void {
