@@ -4,7 +4,6 @@ import { errorTypes } from "@effect-claude/client/Classification"
 import * as FakeClaudeApi from "@effect-claude/testing/FakeClaudeApi"
 import * as FaultStep from "@effect-claude/testing/FaultStep"
 import { assert, beforeAll, describe, it } from "@effect/vitest"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { readFileSync } from "node:fs"
 import { catalogue } from "./Catalogue.ts"
@@ -14,14 +13,8 @@ import { withoutBeta } from "./ErrorCodes.ts"
 import { factRows } from "./FactRows.ts"
 import { independent, modelOf, official, own, type Seen, type Target } from "./Observation.ts"
 
-// A client on a busy machine gets its time to read what was sent before the connection breaks.
-const patient = (step: FaultStep.FaultStep): FaultStep.FaultStep =>
-  step.kind === "message" && (step.interrupt?.how === "reset" || step.interrupt?.how === "close")
-    ? { ...step, interrupt: { ...step.interrupt, pause: Duration.millis(400) } }
-    : step
-
 /** One plan for all entries: each has a model of its own. */
-const plan = { models: Object.fromEntries(catalogue.map((entry) => [modelOf(entry), { after: patient(entry.step) }])) }
+const plan = { models: Object.fromEntries(catalogue.map((entry) => [modelOf(entry), { after: entry.step }])) }
 
 const transports = {
   "over a socket": Effect.map(FakeClaudeApi.make({ plan }), ({ url }): Target => ({ url, fetch: globalThis.fetch })),
