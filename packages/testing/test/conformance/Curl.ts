@@ -26,7 +26,10 @@ const leaving = [1, 8, 30]
  * Sends the request of every entry with `curl -i --raw`, each on a connection of its own. One that never ends is left to
  * curl's own limit of time, and repeated with a longer one if the machine was too busy to show all of it.
  */
-export const curlAll = (url: string, entries: ReadonlyArray<Entry>): Effect.Effect<ReadonlyMap<Entry, Transfer>> =>
+export const curlAll = (
+  urlOf: (entry: Entry) => string,
+  entries: ReadonlyArray<Entry>
+): Effect.Effect<ReadonlyMap<Entry, Transfer>> =>
   Effect.gen(function*() {
     const folder = yield* Effect.acquireRelease(
       Effect.promise(() => mkdtemp(join(tmpdir(), "curl-"))),
@@ -39,13 +42,13 @@ export const curlAll = (url: string, entries: ReadonlyArray<Entry>): Effect.Effe
         return transfer === undefined || (entry.leaves !== undefined && described(entry, transfer) !== entry.curl)
       })
       if (missing.length === 0) break
-      const some = yield* Effect.promise((signal) => curl(url, missing, { folder, seconds, signal }))
+      const some = yield* Effect.promise((signal) => curl(urlOf, missing, { folder, seconds, signal }))
       for (const [entry, transfer] of some) transfers.set(entry, transfer)
     }
     return transfers
   }).pipe(Effect.scoped)
 
-const curl = async (url: string, entries: ReadonlyArray<Entry>, { folder, seconds, signal }: {
+const curl = async (urlOf: (entry: Entry) => string, entries: ReadonlyArray<Entry>, { folder, seconds, signal }: {
   readonly folder: string
   readonly seconds: number
   readonly signal: AbortSignal
@@ -53,7 +56,7 @@ const curl = async (url: string, entries: ReadonlyArray<Entry>, { folder, second
   const fileOf = (index: number) => join(folder, `${seconds}-${index}`)
   const config = entries.map((entry, index) =>
     [
-      `url = "${url}/v1/messages"`,
+      `url = "${urlOf(entry)}/v1/messages"`,
       `output = "${fileOf(index)}"`,
       `write-out = "${index} %{exitcode} %{http_code}\n"`,
       `max-time = ${entry.leaves === undefined ? enough : seconds}`,

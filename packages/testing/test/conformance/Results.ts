@@ -66,6 +66,32 @@ export const results: ReadonlyArray<Entry> = [
     curl: "0 200 7 events",
     own: "7 events"
   },
+  {
+    name: "tool input without JSON",
+    row: "D tool input that is no JSON",
+    preset: "message",
+    step: FaultStep.message({
+      content: [{ type: "tool_use", name: "shell", input }],
+      truncateToolInput: 0,
+      stopReason: "tool_use"
+    }),
+    stream: true,
+    sdk: "5 events, end",
+    ai: "tool-calls",
+    curl: "0 200 5 events",
+    own: "5 events"
+  },
+  {
+    name: "refusal in the middle of a stream",
+    row: "D refusal",
+    preset: "refusal",
+    step: FaultStep.refusal({ category: "cyber", afterEvents: 4 }),
+    stream: true,
+    sdk: "7 events, end",
+    ai: "content-filter",
+    curl: "0 200 7 events",
+    own: "7 events"
+  },
   answer(
     "structured output that is no JSON",
     "D structured output that is not",
