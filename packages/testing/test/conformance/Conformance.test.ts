@@ -11,7 +11,7 @@ import { curlAll, described, type Transfer } from "./Curl.ts"
 import type { Entry, Target } from "./Entry.ts"
 import { withoutBeta } from "./ErrorCodes.ts"
 import { factRows } from "./FactRows.ts"
-import { independent, modelOf, official, own, type Seen } from "./Observation.ts"
+import { independent, modelOf, official, officialHelper, own, type Seen } from "./Observation.ts"
 import { makePlaces } from "./Places.ts"
 
 const isUnreached = (entry: Entry): boolean => entry.step.kind === "unreachable"
@@ -49,6 +49,9 @@ const differences = (seen: ReadonlyMap<Entry, string>, field: "sdk" | "ai" | "cu
 const canMeet = (entry: Entry, field: "sdk" | "ai" | "curl" | "own"): boolean => entry[field] !== "-"
 
 const concurrency = 16
+
+/** Long enough for the busiest machine, which may be slow but sees the same. */
+const timeLimit = 120_000
 
 const headersAreThere = (entry: Entry, headers: Seen["headers"]): void => {
   for (const [name, expected] of Object.entries(entry.headers ?? {})) {
@@ -99,15 +102,32 @@ for (const [transport, makeTarget] of Object.entries(transports)) {
               }
             ))
           assert.deepStrictEqual(differences(seen, field), {})
-        }))
+        }), timeLimit)
     }
 
     it.live("through the client of this repository", () =>
       Effect.gen(function*() {
         assert.deepStrictEqual(differences(yield* seeAll("own", own), "own"), {})
-      }))
+      }), timeLimit)
   })
 }
+
+describe("every fault of a stream, in memory", () => {
+  it.live("through the stream helper of the official SDK", () =>
+    Effect.gen(function*() {
+      const target = yield* FakeClaudeApi.makeInMemory({ plan: planOf(catalogue) })
+      const streamed = catalogue.filter((entry) => entry.stream === true && entry.leaves === undefined)
+      const seen = yield* Effect.forEach(streamed, (entry) =>
+        Effect.map(
+          Effect.promise(() => officialHelper(entry, target)),
+          (what) => [entry.name, what] as const
+        ), { concurrency })
+      assert.deepStrictEqual(
+        Object.fromEntries(seen),
+        Object.fromEntries(streamed.map(({ helper = "whole", name }) => [name, helper]))
+      )
+    }), timeLimit)
+})
 
 describe("every fault through curl", () => {
   it.live("exit code, status line, headers and body", () =>
@@ -123,7 +143,7 @@ describe("every fault through curl", () => {
       }
       const healthy = [...transfers].find(([{ name }]) => name === "healthy answer")?.[1]
       assert.deepStrictEqual(headerNames(healthy), apiHeaders)
-    }))
+    }), timeLimit)
 })
 
 const ratelimits = ["requests", "tokens", "input-tokens", "output-tokens"].flatMap((name) =>

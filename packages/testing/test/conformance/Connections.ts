@@ -181,6 +181,7 @@ export const connections: ReadonlyArray<Entry> = [
     step: FaultStep.html({ status: 200, title: "Sign in" }),
     stream: true,
     sdk: "0 events, end",
+    helper: "AnthropicError",
     ai: "NoOutputGeneratedError",
     curl: "0 200 0 events",
     own: "InvalidResponseError serverError"

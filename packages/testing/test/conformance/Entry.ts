@@ -28,6 +28,8 @@ export interface Entry {
   readonly place?: Place
   /** How the client gets its token, where that is what fails. */
   readonly credentials?: (target: Target) => () => Promise<{ readonly token: string; readonly expiresAt: null }>
+  /** What the final message of the official SDK's stream helper is: `whole`, or its error and the causes of that. */
+  readonly helper?: string
   /** Headers that the answer has besides those of every answer of the API. */
   readonly headers?: Readonly<Record<string, string | RegExp>>
   readonly sdk: string

@@ -136,6 +136,18 @@ export const official = async (entry: Entry, target: Target): Promise<Seen> => {
   }
 }
 
+/** The stream helper of the official SDK: the error that its final message fails with. */
+export const officialHelper = async (entry: Entry, target: Target): Promise<string> => {
+  const { fetch, url } = target
+  const client = new Anthropic({ apiKey: "sk-test", baseURL: url, fetch, maxRetries: 0, logLevel: "off" })
+  try {
+    await client.messages.stream(requestOf(entry)).finalMessage()
+    return "whole"
+  } catch (error) {
+    return sdkError(error)
+  }
+}
+
 const typeIn = (body: string | undefined): string => {
   try {
     const parsed: unknown = JSON.parse(body ?? "")
