@@ -173,7 +173,8 @@ export type ResponseOptions = Omit<typeof StepSchema.ResponseStep.Encoded, "kind
 
 /**
  * The fields of a `disconnect` step. `how` is `reset` (TCP RST), `close` (the connection ends without an answer) or
- * `garbage` (bytes that are no HTTP).
+ * `garbage` (bytes that are no HTTP). `afterBytes` [0] is for the first two: so many bytes of the status line and the headers of
+ * an answer come before, and never all of them.
  *
  * @category models
  * @since 0.1.0
@@ -335,6 +336,10 @@ export const unreachable = (options: UnreachableOptions): StepOf<"unreachable"> 
 
 /**
  * Ends the connection instead of answering.
+ *
+ * **Details**
+ *
+ * With `afterBytes` the client has the beginning of an answer, up to the last header at most. In memory it cannot see that.
  *
  * **Example** (Sending what is no HTTP)
  *

@@ -61,6 +61,8 @@ describe("scripted batches", () => {
         assert.strictEqual(ended.request_counts.succeeded, 3)
         const outcomes = yield* Stream.runCollect(batches.results(made.id))
         assert.deepStrictEqual(outcomes.map(({ customId }) => customId), ["doc-3", "doc-2", "doc-1"])
+        const tiers = outcomes.map((outcome) => outcome._tag === "Succeeded" ? outcome.message.usage.service_tier : "")
+        assert.deepStrictEqual(tiers, ["batch", "batch", "batch"])
         assert.include((yield* Effect.flip(batches.cancel(made.id))).message, "has ended")
 
         const other = yield* batches.create(itemsOf(1))

@@ -197,3 +197,19 @@ describe("a plan for batches", () => {
     })
   }
 })
+
+describe("results of the fake API", () => {
+  it.live("say that they were had at the price of a batch", () =>
+    withSdk({}, async (client) => {
+      const { id } = await client.messages.batches.create({ requests: requestsOf(1) })
+      for await (const { result } of await client.messages.batches.results(id)) {
+        assert.strictEqual(result.type === "succeeded" ? result.message.usage.service_tier : result.type, "batch")
+      }
+    }))
+
+  it.live("know no model that the plan's rules do not know", () =>
+    withSdk({ requestRules: { models: ["claude-opus-5-5"] } }, async (client) => {
+      const { id } = await client.messages.batches.create({ requests: requestsOf(1) })
+      assert.deepStrictEqual(await outcomesOf(client, id), { "doc-0": "not_found_error" })
+    }))
+})

@@ -208,6 +208,8 @@ describe("FaultStep.rateLimit", () => {
       assert.isAbove(remaining(requests, "input-tokens"), 0)
       assert.strictEqual(remaining(input, "input-tokens"), 0)
       assert.isAbove(remaining(input, "requests"), 0)
+      assert.strictEqual(remaining(input, "tokens"), remaining(input, "output-tokens"))
+      assert.strictEqual(header(input, "tokens", "reset"), header(input, "input-tokens", "reset"))
       assert.strictEqual(JSON.parse(input.text).error.details.error_code, "ramp_limit_exceeded")
       assert.isAbove(remaining(healthy, "requests"), 0)
     }))

@@ -144,6 +144,13 @@ describe("refused requests", () => {
     ["empty messages", { body: { ...request, messages: [] } }, 400, "invalid_request_error"],
     ["no max_tokens", { body: { ...request, max_tokens: undefined } }, 400, "invalid_request_error"],
     ["max_tokens of 0", { body: { ...request, max_tokens: 0 } }, 400, "invalid_request_error"],
+    // The limit is that of the edge, which does not know who asks.
+    [
+      "a body over 32 MB without a key",
+      { headers: {}, body: "x".repeat(32 * 1024 * 1024 + 1) },
+      413,
+      "request_too_large"
+    ],
     ["a body over 32 MB", { body: "x".repeat(32 * 1024 * 1024 + 1) }, 413, "request_too_large"],
     ["an unknown path", { path: "/v1/complete" }, 404, "not_found_error"],
     ["another method", { method: "GET" }, 405, "invalid_request_error"]

@@ -18,6 +18,17 @@ const page = (
   own
 })
 
+const inHead = (how: "reset" | "close", afterBytes: number, where: string, curl: string): Entry => ({
+  name: `${how} inside of ${where}`,
+  row: "B reset inside of the headers",
+  preset: "disconnect",
+  step: FaultStep.disconnect({ how, afterBytes }),
+  sdk: `APIConnectionError < TypeError < ${how === "reset" ? "ECONNRESET" : "UND_ERR_SOCKET"}`,
+  ai: "APICallError",
+  curl,
+  own: "ConnectionError connection"
+})
+
 /** What proxies answer, and what becomes of connections. */
 export const connections: ReadonlyArray<Entry> = [
   page(413, "html", "RequestTooLargeError stop", "A 413 from a proxy", "ContentTooLargeError"),
@@ -66,6 +77,11 @@ export const connections: ReadonlyArray<Entry> = [
     curl: "52",
     own: "ConnectionError connection"
   },
+  inHead("reset", 9, "the status line", "56"),
+  inHead("reset", 40, "the headers", "56 200"),
+  inHead("close", 9, "the status line", "52"),
+  // The headers that came are an answer to curl.
+  inHead("close", 40, "the headers", "0 200"),
   {
     name: "bytes that are no HTTP",
     row: "B no HTTP",
@@ -165,6 +181,7 @@ export const connections: ReadonlyArray<Entry> = [
     step: FaultStep.html({ status: 200, title: "Sign in" }),
     stream: true,
     sdk: "0 events, end",
+    helper: "AnthropicError",
     ai: "NoOutputGeneratedError",
     curl: "0 200 0 events",
     own: "InvalidResponseError serverError"

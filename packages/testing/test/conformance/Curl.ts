@@ -18,39 +18,48 @@ export interface Transfer {
   readonly isWhole: boolean
 }
 
-/** Transfers one after the other; their processes run at the same time. */
-const processes = 4
+/** Seconds for a transfer that ends by itself, and for one that never does. */
+const enough = 60
+const leaving = [1, 8, 30]
 
-/** Seconds for what never ends, and for anything else. */
-const maxTime = (entry: Entry): number => entry.leaves === undefined ? 20 : 1
-
-/** Sends the request of every entry with `curl -i --raw`, each on a connection of its own. */
-export const curlAll = (url: string, entries: ReadonlyArray<Entry>): Effect.Effect<ReadonlyMap<Entry, Transfer>> =>
+/**
+ * Sends the request of every entry with `curl -i --raw`, each on a connection of its own. One that never ends is left to
+ * curl's own limit of time, and repeated with a longer one if the machine was too busy to show all of it.
+ */
+export const curlAll = (
+  urlOf: (entry: Entry) => string,
+  entries: ReadonlyArray<Entry>
+): Effect.Effect<ReadonlyMap<Entry, Transfer>> =>
   Effect.gen(function*() {
     const folder = yield* Effect.acquireRelease(
       Effect.promise(() => mkdtemp(join(tmpdir(), "curl-"))),
       (folder) => Effect.promise(() => rm(folder, { recursive: true }))
     )
-    const parts = Array.from(
-      { length: processes },
-      (_, part) => entries.filter((_, index) => index % processes === part)
-    )
-    const transfers = yield* Effect.forEach(
-      parts,
-      (part, number) => Effect.promise((signal) => curl(url, part, join(folder, String(number)), signal)),
-      { concurrency: processes }
-    )
-    return new Map(transfers.flat())
+    const transfers = new Map<Entry, Transfer>()
+    for (const seconds of leaving) {
+      const missing = entries.filter((entry) => {
+        const transfer = transfers.get(entry)
+        return transfer === undefined || (entry.leaves !== undefined && described(entry, transfer) !== entry.curl)
+      })
+      if (missing.length === 0) break
+      const some = yield* Effect.promise((signal) => curl(urlOf, missing, { folder, seconds, signal }))
+      for (const [entry, transfer] of some) transfers.set(entry, transfer)
+    }
+    return transfers
   }).pipe(Effect.scoped)
 
-const curl = async (url: string, entries: ReadonlyArray<Entry>, prefix: string, signal: AbortSignal) => {
-  const answerFile = (index: number) => `${prefix}-${index}`
+const curl = async (urlOf: (entry: Entry) => string, entries: ReadonlyArray<Entry>, { folder, seconds, signal }: {
+  readonly folder: string
+  readonly seconds: number
+  readonly signal: AbortSignal
+}) => {
+  const fileOf = (index: number) => join(folder, `${seconds}-${index}`)
   const config = entries.map((entry, index) =>
     [
-      `url = "${url}/v1/messages"`,
-      `output = "${answerFile(index)}"`,
-      `write-out = "%{exitcode} %{http_code}\\n"`,
-      `max-time = ${maxTime(entry)}`,
+      `url = "${urlOf(entry)}/v1/messages"`,
+      `output = "${fileOf(index)}"`,
+      `write-out = "${index} %{exitcode} %{http_code}\n"`,
+      `max-time = ${entry.leaves === undefined ? enough : seconds}`,
       "include",
       "raw",
       "silent",
@@ -61,18 +70,24 @@ const curl = async (url: string, entries: ReadonlyArray<Entry>, prefix: string, 
       `data = ${JSON.stringify(JSON.stringify({ ...requestOf(entry), stream: entry.stream === true }))}`
     ].join("\n")
   ).join("\nnext\n")
-  await writeFile(`${prefix}.conf`, config)
+  const configFile = join(folder, `${seconds}.conf`)
+  await writeFile(configFile, `parallel\nparallel-immediate\nparallel-max = 40\n${config}`)
   const output = await new Promise<string>((resolve, reject) => {
-    // The code of the process is that of its last transfer; each says its own on standard output.
-    execFile("curl", ["--disable", "--config", `${prefix}.conf`], { signal }, (error, stdout) => {
+    // The code of the process is that of one of its transfers; each says its own on standard output.
+    execFile("curl", ["--disable", "--config", configFile], { signal }, (error, stdout) => {
       if (error !== null && typeof error.code !== "number") reject(new Error("curl cannot be run", { cause: error }))
       else resolve(stdout)
     })
   })
-  const lines = output.trim().split("\n").map((line) => line.split(" ").map(Number))
+  const codes = new Map(
+    output.trim().split("\n").map((line) => {
+      const [index = -1, ...codes] = line.split(" ").map(Number)
+      return [index, codes] as const
+    })
+  )
   return Promise.all(entries.map(async (entry, index): Promise<readonly [Entry, Transfer]> => {
-    const [exitCode = -1, status = -1] = lines[index] ?? []
-    const bytes = await readFile(answerFile(index)).catch(() => Buffer.alloc(0))
+    const [exitCode = -1, status = -1] = codes.get(index) ?? []
+    const bytes = await readFile(fileOf(index)).catch(() => Buffer.alloc(0))
     return [entry, { exitCode, status, ...taken(bytes) }]
   }))
 }

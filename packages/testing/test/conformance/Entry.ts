@@ -1,5 +1,12 @@
 import type * as FaultStep from "@effect-claude/testing/FaultStep"
 import type { FactRow } from "./FactRows.ts"
+import type { Place } from "./Places.ts"
+
+/** A fake API as a client reaches it. */
+export interface Target {
+  readonly url: string
+  readonly fetch: typeof globalThis.fetch
+}
 
 /** The functions of `FaultStep`. */
 export type Preset = {
@@ -17,9 +24,16 @@ export interface Entry {
   readonly fields?: object
   /** What an unchanged client would wait for without end, so that it leaves when nothing more comes. */
   readonly leaves?: "without headers" | "in the body"
+  /** Where a client meets on a socket what the step does in memory; without it, it meets it in memory only. */
+  readonly place?: Place
+  /** How the client gets its token, where that is what fails. */
+  readonly credentials?: (target: Target) => () => Promise<{ readonly token: string; readonly expiresAt: null }>
+  /** What the final message of the official SDK's stream helper is: `whole`, or its error and the causes of that. */
+  readonly helper?: string
   /** Headers that the answer has besides those of every answer of the API. */
   readonly headers?: Readonly<Record<string, string | RegExp>>
   readonly sdk: string
+  /** `-`: it is nothing that this client can meet. */
   readonly ai: string
   readonly curl: string
   readonly own: string

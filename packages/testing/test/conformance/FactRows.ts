@@ -30,12 +30,20 @@ export const factRows = [
   "A 529",
   "A 529 by capacity",
   "A error codes",
+  "A details of error codes",
   "A x-should-retry",
   "A retry-after-ms",
   "A retry-after as a date",
   "A retry-after without sense",
+  "A retry-after without a cap",
   "A validation by version",
+  "B refused",
+  "B DNS",
+  "B TLS",
+  "B connect timeout",
+  "B credentials",
   "B reset before the headers",
+  "B reset inside of the headers",
   "B closed before the headers",
   "B no HTTP",
   "B headers too late",
@@ -65,7 +73,8 @@ export const factRows = [
   "D empty end_turn",
   "D tool input that is no JSON",
   "D structured output that is not",
-  "E limits in headers"
+  "E limits in headers",
+  "E unified limits"
 ] as const
 
 export type FactRow = (typeof factRows)[number]

@@ -274,7 +274,74 @@ export const httpErrors: ReadonlyArray<Entry> = [
       "retry-after": /^\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$/
     }
   ),
-  ...["-1", "NaN", "soon", "Thu, 01 Jan 1998 00:00:00 GMT"].map((value) =>
+  apiError(
+    "A x-should-retry",
+    "spendLimit",
+    "429 spend limit that asks for a retry",
+    spendLimit({ shouldRetry: true }),
+    "EnforcedSpendLimitReachedError",
+    "SpendLimitError stop",
+    { "x-should-retry": "true" }
+  ),
+  apiError(
+    "A retry-after-ms",
+    "rateLimit",
+    "429 with retry-after-ms and retry-after",
+    rateLimit({ headers: { "retry-after-ms": "250", "retry-after": "2" } }),
+    "RateLimitError",
+    "RateLimitError rateLimited 250",
+    { "retry-after-ms": "250", "retry-after": "2" }
+  ),
+  apiError(
+    "A retry-after-ms",
+    "rateLimit",
+    "429 with retry-after-ms of 0 and retry-after",
+    rateLimit({ headers: { "retry-after-ms": "0", "retry-after": "2" } }),
+    "RateLimitError",
+    "RateLimitError rateLimited 2000",
+    { "retry-after-ms": "0", "retry-after": "2" }
+  ),
+  apiError(
+    "A retry-after without a cap",
+    "rateLimit",
+    "429 with retry-after: 24 days",
+    rateLimit({ retryAfter: "24 days" }),
+    "RateLimitError",
+    "RateLimitError rateLimited 2073600000",
+    { "retry-after": "2073600" }
+  ),
+  apiError(
+    "E unified limits",
+    "rateLimit",
+    "429 with unified limits",
+    rateLimit({
+      headers: {
+        "anthropic-ratelimit-unified-status": "rejected",
+        "anthropic-ratelimit-unified-reset": "1795737600"
+      }
+    }),
+    "RateLimitError",
+    "RateLimitError rateLimited",
+    { "anthropic-ratelimit-unified-reset": "1795737600" }
+  ),
+  apiError(
+    "A details of error codes",
+    "ofCode",
+    "code organization_on_hold with its details",
+    FaultStep.ofCode("organization_on_hold", { details: { appeal_url: "https://example.com/appeal" } }),
+    "OrganizationOnHoldError",
+    "PermissionDeniedError stop"
+  ),
+  apiError(
+    "A details of error codes",
+    "ofCode",
+    "code thread_unsupported_request with its details",
+    FaultStep.ofCode("thread_unsupported_request", { details: { unsupported: ["mcp_servers"] } }),
+    "ThreadUnsupportedRequestError",
+    "InvalidRequestError stop"
+  ),
+  // The SDK takes the numbers with which two of them begin for seconds.
+  ...["-1", "NaN", "soon", "Thu, 01 Jan 1998 00:00:00 GMT", "2147484", "1abc", "2026-11-26T00:00:00Z"].map((value) =>
     apiError(
       "A retry-after without sense",
       "rateLimit",

@@ -14,13 +14,7 @@ import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
-import type { Entry } from "./Entry.ts"
-
-/** A fake API as a client reaches it. */
-export interface Target {
-  readonly url: string
-  readonly fetch: typeof globalThis.fetch
-}
+import type { Entry, Target } from "./Entry.ts"
 
 /** What a client saw: the call in a few words, the headers of its error, and the ids of the request, in header and body. */
 export interface Seen {
@@ -104,7 +98,9 @@ const sdkError = (error: unknown): string =>
 export const official = async (entry: Entry, target: Target): Promise<Seen> => {
   const patience = new Patience(entry)
   const client = new Anthropic({
-    apiKey: "sk-test",
+    ...(entry.credentials === undefined
+      ? { apiKey: "sk-test" }
+      : { apiKey: null, credentials: entry.credentials(target) }),
     baseURL: target.url,
     fetch: patience.fetch(target.fetch),
     maxRetries: 0,
@@ -137,6 +133,18 @@ export const official = async (entry: Entry, target: Target): Promise<Seen> => {
     }
   } finally {
     patience.done()
+  }
+}
+
+/** The stream helper of the official SDK: the error that its final message fails with. */
+export const officialHelper = async (entry: Entry, target: Target): Promise<string> => {
+  const { fetch, url } = target
+  const client = new Anthropic({ apiKey: "sk-test", baseURL: url, fetch, maxRetries: 0, logLevel: "off" })
+  try {
+    await client.messages.stream(requestOf(entry)).finalMessage()
+    return "whole"
+  } catch (error) {
+    return sdkError(error)
   }
 }
 
@@ -210,9 +218,13 @@ const ownWait = (error: ClaudeError): string => {
 /** This repository's client: tag, verdict and wait of the error, or how much was answered. */
 export const own = (entry: Entry, target: Target): Effect.Effect<string> => {
   const client = AnthropicClient.layer({
-    apiKey: Redacted.make("sk-test"),
+    ...(entry.credentials === undefined ? { apiKey: Redacted.make("sk-test") } : {}),
     baseUrl: target.url,
-    sdk: { fetch: target.fetch, logLevel: "off" }
+    sdk: {
+      fetch: target.fetch,
+      logLevel: "off",
+      ...(entry.credentials === undefined ? {} : { credentials: entry.credentials(target) })
+    }
   })
   const layer = entry.leaves === undefined
     ? client

@@ -57,12 +57,59 @@ export const results: ReadonlyArray<Entry> = [
     preset: "message",
     step: FaultStep.message({
       content: [{ type: "tool_use", name: "shell", input }],
+      // Two values with nothing between them. Input that only ends early is read as far as it goes.
+      insert: [{
+        kind: "event",
+        event: "content_block_delta",
+        data: { type: "content_block_delta", index: 0, delta: { type: "input_json_delta", partial_json: "{} {}" } },
+        afterEvents: 2
+      }]
+    }),
+    stream: true,
+    sdk: "9 events, end",
+    helper: "AnthropicError < SyntaxError",
+    ai: "tool-calls",
+    curl: "0 200 9 events",
+    own: "9 events"
+  },
+  {
+    name: "tool input that ends early",
+    row: "D truncated tool input",
+    preset: "message",
+    step: FaultStep.message({
+      content: [{ type: "tool_use", name: "shell", input }],
       truncateToolInput: 30,
       stopReason: "tool_use"
     }),
     stream: true,
     sdk: "7 events, end",
     ai: "tool-calls",
+    curl: "0 200 7 events",
+    own: "7 events"
+  },
+  {
+    name: "tool input without JSON",
+    row: "D tool input that is no JSON",
+    preset: "message",
+    step: FaultStep.message({
+      content: [{ type: "tool_use", name: "shell", input }],
+      truncateToolInput: 0,
+      stopReason: "tool_use"
+    }),
+    stream: true,
+    sdk: "5 events, end",
+    ai: "tool-calls",
+    curl: "0 200 5 events",
+    own: "5 events"
+  },
+  {
+    name: "refusal in the middle of a stream",
+    row: "D refusal",
+    preset: "refusal",
+    step: FaultStep.refusal({ category: "cyber", afterEvents: 4 }),
+    stream: true,
+    sdk: "7 events, end",
+    ai: "content-filter",
     curl: "0 200 7 events",
     own: "7 events"
   },

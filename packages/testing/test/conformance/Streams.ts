@@ -10,6 +10,7 @@ const errorEvent = (type: FaultStep.ErrorType, own: string): Entry =>
     preset: "midStreamError",
     step: FaultStep.midStreamError({ afterEvents: 4, error: { type } }),
     sdk: `4 events, APIError - ${type} -`,
+    helper: `APIError - ${type} -`,
     ai: `"This answer " StreamProviderError ${type}`,
     curl: "0 200 5 events",
     own
@@ -41,6 +42,7 @@ export const streams: ReadonlyArray<Entry> = [
       error: { type: "rate_limit_error", details: { error_code: "enforced_spend_limit_reached" } }
     }),
     sdk: "APIError - rate_limit_error enforced_spend_limit_reached",
+    helper: "APIError - rate_limit_error enforced_spend_limit_reached",
     ai: "APICallError 429 -",
     curl: "0 200 1 events",
     own: "SpendLimitError stop"
@@ -51,6 +53,7 @@ export const streams: ReadonlyArray<Entry> = [
     preset: "midStreamError",
     step: FaultStep.midStreamError({ afterEvents: 4, data: "upstream went away" }),
     sdk: "4 events, APIError - - -",
+    helper: "APIError - - -",
     ai: `"This answer " JSONParseError`,
     curl: "0 200 5 events",
     own: "InternalServerError serverError"
@@ -61,6 +64,7 @@ export const streams: ReadonlyArray<Entry> = [
     preset: "endWithoutStop",
     step: FaultStep.endWithoutStop({ afterEvents: 4 }),
     sdk: "4 events, end",
+    helper: "AnthropicError",
     ai: "interrupted",
     curl: "0 200 4 events",
     own: "StreamInterruptedError connection"
@@ -71,6 +75,7 @@ export const streams: ReadonlyArray<Entry> = [
     preset: "endAfterMessageDelta",
     step: FaultStep.endAfterMessageDelta(),
     sdk: "12 events, end",
+    helper: "AnthropicError",
     ai: "interrupted",
     curl: "0 200 12 events",
     // All of the answer is there, so our client adds the event that is missing.
@@ -82,6 +87,7 @@ export const streams: ReadonlyArray<Entry> = [
     preset: "cutStream",
     step: FaultStep.cutStream({ afterEvents: 4 }),
     sdk: "4 events, TypeError < ECONNRESET",
+    helper: "AnthropicError < TypeError < ECONNRESET",
     ai: `"This answer " APICallError 200 -`,
     curl: "56 200 4 events",
     own: "StreamInterruptedError connection"
@@ -92,6 +98,7 @@ export const streams: ReadonlyArray<Entry> = [
     preset: "cutStream",
     step: FaultStep.cutStream({ afterBytes: 100 }),
     sdk: "TypeError < ECONNRESET",
+    helper: "AnthropicError < TypeError < ECONNRESET",
     ai: "APICallError 200 -",
     curl: "56 200 0 events",
     own: "StreamInterruptedError connection"
@@ -102,6 +109,7 @@ export const streams: ReadonlyArray<Entry> = [
     preset: "message",
     step: FaultStep.message({ interrupt: { how: "close", afterEvents: 4 } }),
     sdk: "4 events, TypeError < UND_ERR_SOCKET",
+    helper: "AnthropicError < TypeError < UND_ERR_SOCKET",
     ai: `"This answer " APICallError 200 -`,
     curl: "18 200 4 events",
     own: "StreamInterruptedError connection"
@@ -112,6 +120,7 @@ export const streams: ReadonlyArray<Entry> = [
     preset: "malformedEvent",
     step: FaultStep.malformedEvent({ afterEvents: 4 }),
     sdk: "4 events, SyntaxError",
+    helper: "AnthropicError < SyntaxError",
     ai: `"This answer " JSONParseError`,
     curl: "0 200 14 events",
     own: "InvalidResponseError serverError"

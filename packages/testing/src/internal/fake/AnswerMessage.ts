@@ -57,7 +57,8 @@ export interface PlannedUsage {
 export const answerMessage = (planned: PlannedMessage, request: ApiRequest, { inputTokens, number, tier }: {
   readonly number: number
   readonly inputTokens: number
-  readonly tier: Tier
+  /** Whose limits it uses, or a batch, which has its own. */
+  readonly tier: Tier | "batch"
 }): AnswerMessage => {
   const content = answerContent(planned, request, number)
   const message: AnswerMessage = {
@@ -118,7 +119,7 @@ const usage = (
   planned: PlannedUsage,
   inputTokens: number,
   content: ReadonlyArray<AnswerBlock>,
-  tier: Tier
+  tier: Tier | "batch"
 ): Usage => ({
   input_tokens: planned.input_tokens ?? inputTokens,
   output_tokens: planned.output_tokens ?? estimateOutputTokens(content),
@@ -128,6 +129,6 @@ const usage = (
   inference_geo: null,
   output_tokens_details: null,
   server_tool_use: null,
-  service_tier: tier === "priority" ? "priority" : "standard",
+  service_tier: tier === "fast" ? "standard" : tier,
   speed: tier === "fast" ? "fast" : "standard"
 })

@@ -24,7 +24,7 @@ export const interruptAnswer = (exchange: Exchange, interruption: Interruption):
 }
 
 // A sleep of no time would still be a turn of the event loop.
-const afterPause = <A>(effect: Effect.Effect<A>, pause: Duration.Duration): Effect.Effect<A> =>
+export const afterPause = <A>(effect: Effect.Effect<A>, pause: Duration.Duration): Effect.Effect<A> =>
   Duration.isZero(pause) ? effect : Effect.delay(effect, pause)
 
 /** Sends a body that is known whole, or as much of it as the interruption lets through. */

@@ -50,6 +50,8 @@ export interface Connection {
   /** Sets status and headers; they leave with the first bytes of the body, or with `flushHead`. */
   readonly head: (status: number, headers: ResponseHeaders) => void
   readonly flushHead: () => void
+  /** Sends bytes as they are, in the place of a head. */
+  readonly writeRaw: (bytes: Uint8Array) => void
 
   /** Sends bytes and completes when there is room for more. */
   readonly write: (bytes: Uint8Array) => Effect.Effect<void>

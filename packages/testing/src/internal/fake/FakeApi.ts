@@ -157,7 +157,7 @@ const startRun = (plan: FaultPlan, clock: ServerClock) => ({
   queue: new StepQueue(plan),
   rules: plan.requestRules ?? {},
   rateLimits: new RateLimitSet(plan.rateLimits, clock.now()),
-  batches: new BatchRun(plan.batches),
+  batches: new BatchRun(plan.batches, plan.requestRules),
   serving: new Map<typeof healthy, number>()
 })
 

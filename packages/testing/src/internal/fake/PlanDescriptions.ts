@@ -118,7 +118,8 @@ export const descriptions = {
   DisconnectStep: {
     "": "No answer at all.",
     ...common,
-    how: "A TCP reset, a connection that closes, or bytes that are no HTTP."
+    how: "A TCP reset, a connection that closes, or bytes that are no HTTP.",
+    afterBytes: "After how many bytes of the status line and headers; the headers do not come to their end [0]."
   },
   UnreachableStep: {
     "": "No connection at all: in memory, and two of the codes in the handshake of a server with TLS.",

@@ -20,12 +20,12 @@ export const rateLimitHeaders = (
   now: number,
   exhausted?: LimitName
 ): Record<string, string> => {
-  const report = limits.report(now)
+  const report = limits.report(now, exhausted)
   const priority = limits.reportTier("priority", now)
   const fast = tier === "fast" ? limits.reportTier("fast", now) : undefined
   const headers: Record<string, string> = {}
   for (const name of reportedNames) {
-    setHeaders(headers, `ratelimit-${headerNames[name]}`, name === exhausted ? usedUp(report[name], now) : report[name])
+    setHeaders(headers, `ratelimit-${headerNames[name]}`, report[name])
   }
   for (const name of tokenNames) {
     if (priority !== undefined) setHeaders(headers, `priority-${headerNames[name]}`, priority[name])
@@ -33,8 +33,6 @@ export const rateLimitHeaders = (
   }
   return headers
 }
-
-const usedUp = (bucket: Reported, now: number): Reported => ({ ...bucket, remaining: 0, reset: now + bucket.window })
 
 // Every answer has a dozen of these, which is why they are set in place.
 const setHeaders = (headers: Record<string, string>, name: string, bucket: Reported): void => {

@@ -109,19 +109,21 @@ export class RateLimits {
     }
   }
 
-  /** What the answers report. */
-  report(now: number): Readonly<Record<LimitName | "tokens", Reported>> {
+  /** What the answers report; `exhausted` as used up, whatever is left of it. */
+  report(now: number, exhausted?: LimitName): Readonly<Record<LimitName | "tokens", Reported>> {
     this.#others?.advance(this.#buckets, now)
     const { inputTokens, outputTokens, requests } = this.#buckets
-    const input = this.#reported(inputTokens, now)
-    const output = this.#reported(outputTokens, now)
+    const shown = (name: LimitName, bucket: Reported): Reported =>
+      name === exhausted ? { ...bucket, remaining: 0, reset: now + bucket.window } : bucket
+    const input = shown("inputTokens", this.#reported(inputTokens, now))
+    const output = shown("outputTokens", this.#reported(outputTokens, now))
     return {
-      requests: {
+      requests: shown("requests", {
         limit: requests.limit,
         remaining: Math.max(0, Math.floor(requests.level(now))),
         reset: requests.fullAt(now),
         window: requests.window
-      },
+      }),
       inputTokens: input,
       outputTokens: output,
       tokens: {

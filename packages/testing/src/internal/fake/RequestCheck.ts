@@ -45,18 +45,18 @@ export const route = (method: string, path: string): Endpoint | ApiErrorAnswer =
   return method === "POST" ? endpoint : refusal("invalid_request_error", "Method Not Allowed", 405)
 }
 
-/** What the API checks before it answers, in its order: credentials, size, JSON, fields, conversation. */
+/** What the API checks before it answers, in its order: size, credentials, JSON, fields, conversation. */
 export const checkRequest = (endpoint: Endpoint, received: {
   readonly headers: { readonly [name: string]: unknown }
   readonly bodyBytes: number
   readonly body: unknown
   readonly bodyIsJson: boolean
 }, rules: typeof RequestRulesPlan.Type = {}): ApiRequest | ApiErrorAnswer => {
-  if (!received.headers["x-api-key"] && !received.headers["authorization"]) {
-    return refusal("authentication_error", "x-api-key header is required")
-  }
   if (received.bodyBytes > maxBodyBytes) {
     return refusal("request_too_large", "Request exceeds the maximum size")
+  }
+  if (!received.headers["x-api-key"] && !received.headers["authorization"]) {
+    return refusal("authentication_error", "x-api-key header is required")
   }
   if (!received.bodyIsJson) return invalid("The request body is not valid JSON")
   if (!isRecord(received.body)) return invalid("The request body must be a JSON object")

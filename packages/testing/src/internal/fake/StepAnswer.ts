@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type { Admitted } from "./Admission.ts"
 import { type AnswerMessage, answerMessage } from "./AnswerMessage.ts"
 import { errorBody, type PlannedError, statusOf } from "./ApiErrors.ts"
-import { sendBody } from "./BodyAnswer.ts"
+import { afterPause, sendBody } from "./BodyAnswer.ts"
 import type { ConnectFailure, ResponseHeaders } from "./Connection.ts"
 import type { Exchange } from "./Exchange.ts"
 import { rateLimitHeaders } from "./RateLimitHeaders.ts"
@@ -11,7 +11,7 @@ import type { LimitName, Refusal } from "./RateLimits.ts"
 import { type checkRequest, isApiErrorAnswer } from "./RequestCheck.ts"
 import type { ServerClock } from "./ServerClock.ts"
 import { healthy } from "./StepQueue.ts"
-import type { CapacityStep, ErrorStep, MessageStep, ResponseStep, Step } from "./StepSchema.ts"
+import type { CapacityStep, DisconnectStep, ErrorStep, MessageStep, ResponseStep, Step } from "./StepSchema.ts"
 import { sendStream } from "./StreamAnswer.ts"
 import { estimateInputTokens } from "./TokenEstimate.ts"
 
@@ -52,7 +52,7 @@ const answerOf = (step: FaultStep, context: AnswerContext): Effect.Effect<void> 
     case "response":
       return answerResponse(step, context)
     case "disconnect":
-      return context.exchange.break(step.how)
+      return answerDisconnect(step, context)
     case "unreachable":
       return context.exchange.fail(step.code)
     case "capacity":
@@ -162,6 +162,22 @@ const refusalReason = ({ limit, size, tier }: Refusal) => {
   }
   const mode = tier === "fast" && limit !== "requests" ? " in fast mode" : ""
   return { message: `This request would exceed the limit of ${size} ${limitTexts[limit]}${mode}` }
+}
+
+/** Breaks the connection, in the middle of the status line and the headers of an answer if the step says where. */
+const answerDisconnect = (
+  { afterBytes = 0, how }: typeof DisconnectStep.Type,
+  context: AnswerContext
+): Effect.Effect<void> => {
+  const { exchange } = context
+  if (afterBytes === 0) return exchange.break(how)
+  return Effect.suspend(() => {
+    const lines = Object.entries({ "content-type": "application/json", ...apiHeaders(context, undefined) })
+      .map(([name, value]) => `${name}: ${value}\r\n`)
+    const head = Buffer.from(`HTTP/1.1 200 OK\r\n${lines.join("")}`)
+    exchange.connection.writeRaw(head.subarray(0, afterBytes))
+    return afterPause(exchange.break(how), exchange.connection.breakPause)
+  })
 }
 
 const answerResponse = (step: typeof ResponseStep.Type, { exchange }: AnswerContext): Effect.Effect<void> => {

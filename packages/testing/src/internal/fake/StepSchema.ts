@@ -214,8 +214,18 @@ export const ResponseStep = Schema.Struct({
 export const DisconnectStep = Schema.Struct({
   kind: Schema.Literal("disconnect"),
   ...common,
-  how: Schema.Literals(["reset", "close", "garbage"])
-})
+  how: Schema.Literals(["reset", "close", "garbage"]),
+  afterBytes: Schema.optional(Count)
+}).check(
+  Schema.makeFilter(({ afterBytes, how }) =>
+    afterBytes === undefined || how !== "garbage"
+      ? undefined
+      : { path: ["afterBytes"], issue: "Expected no afterBytes: garbage comes in the place of an answer" }, {
+    toJsonSchema: () => ({
+      anyOf: [{ properties: { how: { not: { const: "garbage" } } } }, { not: { required: ["afterBytes"] } }]
+    })
+  })
+)
 
 export const UnreachableStep = Schema.Struct({
   kind: Schema.Literal("unreachable"),

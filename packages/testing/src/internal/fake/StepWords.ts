@@ -16,7 +16,7 @@ export const stepWords = (step: FaultStep): string => {
         ? `response ${step.status}`
         : `response ${step.status}, ${interruptionWords(step.interrupt)}`
     case "disconnect":
-      return `disconnect ${step.how}`
+      return `disconnect ${interruptionWords(step)}`
     case "unreachable":
       return `unreachable ${step.code}`
     case "capacity":

@@ -137,7 +137,7 @@ const messageOf = (rule: Extract<OutcomeRule, { readonly outcome: "succeeded" }>
   answerMessage(
     rule,
     { endpoint: "messages", model: item.model, stream: false, fields: {}, turns: [], betas: noBetas },
-    { number: 1, inputTokens: item.inputTokens, tier: "standard" }
+    { number: 1, inputTokens: item.inputTokens, tier: "batch" }
   )
 
 const greatestCommonDivisor = (one: number, other: number): number =>

@@ -2,6 +2,7 @@ import type { MessageBatch } from "@anthropic-ai/sdk/resources/messages/batches"
 import * as Effect from "effect/Effect"
 import { type ApiErrorAnswer, statusOf } from "../ApiErrors.ts"
 import type { RequestHeaders } from "../Connection.ts"
+import type { RequestRulesPlan } from "../PlanSchema.ts"
 import { checkRequest, isApiErrorAnswer, isRecord } from "../RequestCheck.ts"
 import { type AnswerContext, answerError, answerJson, answerStep, apiHeaders } from "../StepAnswer.ts"
 import { StepQueue } from "../StepQueue.ts"
@@ -53,11 +54,13 @@ export interface BatchRequest extends BatchRoute {
 /** What a plan has for batches, and how far its steps are. */
 export class BatchRun {
   readonly plan: typeof BatchPlan.Type
+  readonly rules: typeof RequestRulesPlan.Type
   readonly #steps: ReadonlyMap<Operation, StepQueue>
   readonly #results: Array<ResultsFault>
 
-  constructor(plan: typeof BatchPlan.Type = {}) {
+  constructor(plan: typeof BatchPlan.Type = {}, rules: typeof RequestRulesPlan.Type = {}) {
     this.plan = plan
+    this.rules = rules
     this.#steps = new Map(
       batchOperations.map((operation) => [operation, new StepQueue({ steps: plan.steps?.[operation] ?? [] })])
     )
@@ -110,6 +113,7 @@ export class BatchApi {
   /** What was asked for: an answer, or the batch of which the results are to be sent. */
   #do(request: BatchRequest, run: BatchRun, now: number): object | ApiErrorAnswer | Batch {
     const { headers, operation, origin } = request
+    if (request.bodyBytes > maxBatchBytes) return refusal("request_too_large", "Request exceeds the maximum size")
     if (!headers["x-api-key"] && !headers["authorization"]) {
       return refusal("authentication_error", "x-api-key header is required")
     }
@@ -135,8 +139,7 @@ export class BatchApi {
   }
 
   #create(request: BatchRequest, run: BatchRun, now: number, origin: string): MessageBatch | ApiErrorAnswer {
-    if (request.bodyBytes > maxBatchBytes) return refusal("request_too_large", "Request exceeds the maximum size")
-    const items = this.#items(request)
+    const items = this.#items(request, run.rules)
     if (isApiErrorAnswer(items)) return items
     const batch = new Batch(`msgbatch_fake${String(++this.#made).padStart(20, "0")}`, items, run.plan, now)
     for (const { customId, submission } of items) this.#submissions.set(customId, submission)
@@ -144,7 +147,10 @@ export class BatchApi {
     return batch.view(now, origin)
   }
 
-  #items({ body, headers }: BatchRequest): ReadonlyArray<BatchItem> | ApiErrorAnswer {
+  #items(
+    { body, headers }: BatchRequest,
+    rules: typeof RequestRulesPlan.Type
+  ): ReadonlyArray<BatchItem> | ApiErrorAnswer {
     const requests = isRecord(body) ? body["requests"] : undefined
     if (requests === undefined) return invalid("requests: Field required")
     if (!Array.isArray(requests)) return invalid("requests: Input should be a valid list")
@@ -164,7 +170,7 @@ export class BatchApi {
       if (seen.has(customId)) return invalid(`requests.${index}.custom_id: Duplicate custom_id`)
       seen.add(customId)
       // A request that is wrong fails by itself, when it is its turn.
-      const checked = checkRequest("messages", { headers, bodyBytes: 0, body: params, bodyIsJson: true })
+      const checked = checkRequest("messages", { headers, bodyBytes: 0, body: params, bodyIsJson: true }, rules)
       const isWrong = isApiErrorAnswer(checked)
       items.push({
         customId,

@@ -98,6 +98,10 @@ export class MemoryConnection implements Connection {
     this.#settle.resolve(response)
   }
 
+  writeRaw(): void {
+    // There are no answers but whole ones that a client of `fetch` could see the beginning of.
+  }
+
   write(bytes: Uint8Array): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.flushHead()

@@ -57,6 +57,10 @@ export class SocketConnection implements Connection {
     this.#response.flushHeaders()
   }
 
+  writeRaw(bytes: Uint8Array): void {
+    this.#request.socket.write(bytes)
+  }
+
   write(bytes: Uint8Array): Effect.Effect<void> {
     return Effect.callback((resume) => {
       this.#response.write(bytes, () => resume(Effect.void))

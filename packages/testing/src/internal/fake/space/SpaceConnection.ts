@@ -31,6 +31,10 @@ export class SpaceConnection implements Connection {
     this.#connection.flushHead()
   }
 
+  writeRaw(bytes: Uint8Array): void {
+    this.#connection.writeRaw(bytes)
+  }
+
   write(bytes: Uint8Array): ReturnType<Connection["write"]> {
     return this.#connection.write(bytes)
   }

@@ -49,8 +49,13 @@ const callOf = ({ batchId, item: { params }, number, submission }: Place): StepC
   options: undefined
 })
 
-const messageOf = ({ content }: Answer, call: StepCall): Message | undefined =>
-  content._tag === "Message" ? content.message(call) : transmit(content.frames(call)).message
+const messageOf = ({ content }: Answer, call: StepCall): Message | undefined => {
+  const message = content._tag === "Message" ? content.message(call) : transmit(content.frames(call)).message
+  // By this whoever adds up what answers cost knows that they were of a batch.
+  return message?.usage.service_tier === "standard"
+    ? { ...message, usage: { ...message.usage, service_tier: "batch" } }
+    : message
+}
 
 /** An error of the API as it stands in a results file: without status, headers and attempt. */
 const asResult = (error: ClaudeError): ClaudeError =>
