@@ -201,4 +201,22 @@ describe("Failures that bulkheads are known for", () => {
       yield* Effect.exit(Stream.runDrain(limiter.withPermitStream(broken)))
       assert.strictEqual((yield* limiter.state()).permits, 9)
     }))
+
+  it.effect("foreign failure: what the consumer of a stream fails with is not read as the stream's own", () =>
+    Effect.gen(function*() {
+      const read: Array<unknown> = []
+      const limiter = yield* AdaptiveConcurrency.make({
+        classify: (error: { readonly verdict: Verdict.Verdict }) => {
+          read.push(error)
+          return error.verdict
+        }
+      })
+      const stream = Stream.make(1, 2, 3).pipe(Stream.rechunk(1), limiter.withPermitStream())
+      const error = yield* Effect.flip(
+        Effect.scoped(Effect.andThen(Stream.toPull(stream), (pull) => Effect.andThen(pull, Effect.fail("too late"))))
+      )
+      assert.strictEqual(error, "too late")
+      assert.deepStrictEqual(read, [])
+      assert.strictEqual((yield* limiter.state()).inFlight, 0)
+    }))
 })

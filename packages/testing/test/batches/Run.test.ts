@@ -26,7 +26,7 @@ describe("run", () => {
   it.live("submits again what expired or failed for the server's reasons, and nothing else", () =>
     withBatches({
       batches: {
-        processingTime: "20 millis",
+        processingTime: "150 millis",
         outcomes: [
           { customId: "^doc-1$", outcome: "expired", times: 1 },
           { customId: "^doc-2$", outcome: "errored", error: { type: "overloaded_error" }, times: 2 },

@@ -1,7 +1,7 @@
 import * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -23,17 +23,25 @@ export const streamHolding = <A, E, R, Held, E2, R2>(options: {
 }): Stream.Stream<A, E | E2, R | R2> =>
   Stream.fromChannel(Channel.fromTransform((_upstream: unknown, consumerScope) => {
     const scope = Scope.forkUnsafe(consumerScope)
-    const closeOn = (cause: Cause.Cause<E | E2 | Cause.Done>) => Scope.close(scope, Pull.doneExitFromCause(cause))
+    let ended: Exit.Exit<unknown, E> | undefined
+    // What the consumer's scope closes with speaks of the consumer, and its errors are of another kind.
+    const exitOf = (exit: Exit.Exit<unknown, unknown>): Exit.Exit<unknown, E> =>
+      ended ?? (Exit.isSuccess(exit) ? exit : Exit.interrupt())
     const open = Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(options.acquire(restore), (held) =>
         Effect.andThen(
-          Scope.addFinalizerExit(scope, (exit) => Effect.sync(() => options.release(held, exit))),
+          Scope.addFinalizerExit(scope, (exit) => Effect.sync(() => options.release(held, exitOf(exit)))),
           // Suspended, so that what throws finds the finalizer.
           Effect.suspend(() => restore(Channel.toPullScoped(Stream.toChannel(options.stream(held)), scope)))
         ))
     )
     return Effect.map(
-      Effect.onError(open, closeOn),
-      (pull) => Effect.onError(pull, (cause) => Cause.hasInterruptsOnly(cause) ? Effect.void : closeOn(cause))
+      Effect.onError(open, (cause) => Scope.close(scope, Pull.doneExitFromCause(cause))),
+      (pull) =>
+        Effect.onError(pull, (cause) => {
+          if (Cause.hasInterruptsOnly(cause)) return Effect.void
+          ended = Pull.doneExitFromCause(cause)
+          return Scope.close(scope, ended)
+        })
     )
   }))
