@@ -26,7 +26,7 @@ export const streamHolding = <A, E, R, Held, E2, R2>(options: {
     let ended: Exit.Exit<unknown, E> | undefined
     // What the consumer's scope closes with speaks of the consumer, and its errors are of another kind.
     const exitOf = (exit: Exit.Exit<unknown, unknown>): Exit.Exit<unknown, E> =>
-      ended ?? (Exit.isSuccess(exit) ? exit : Exit.interrupt())
+      ended ?? (Exit.isSuccess(exit) ? Exit.void : Exit.interrupt())
     const open = Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(options.acquire(restore), (held) =>
         Effect.andThen(
