@@ -131,6 +131,27 @@ describe("what a pipeline did", () => {
       yield* complaint(ClaudeAssert.outcomes(["Succeeded"]))
     }).pipe(Effect.provide(Claude), VirtualTime.run))
 
+  it.effect("tells no wait from a short one", () => {
+    const retried = (schedule: Schedule.Schedule<unknown>) =>
+      Effect.provide(ClaudeTest.failTimes(1, Fault.overloaded()).pipe(ClaudeLayer.withRetry(schedule)))
+    return Effect.gen(function*() {
+      yield* Effect.gen(function*() {
+        yield* ask
+        yield* ClaudeAssert.waits([0])
+        yield* ClaudeAssert.waits([{}])
+        yield* complaint(ClaudeAssert.waits(["1 milli"]))
+        yield* complaint(ClaudeAssert.waits([{ atLeast: "1 milli" }]))
+      }).pipe(retried(Schedule.recurs(1)))
+      yield* Effect.gen(function*() {
+        yield* ask
+        yield* ClaudeAssert.waits(["1 milli"])
+        yield* ClaudeAssert.waits([{}])
+        yield* complaint(ClaudeAssert.waits([0]))
+        yield* complaint(ClaudeAssert.waits([{ atMost: 0 }]))
+      }).pipe(retried(Schedule.spaced("1 milli")))
+    }).pipe(VirtualTime.run)
+  })
+
   it.effect("tells the attempts of calls at the same time apart", () =>
     Effect.gen(function*() {
       const claude = yield* ClaudeService

@@ -65,7 +65,7 @@ const boundsOf = (expected: ExpectedWait): readonly [least: number, most: number
       const asked = millis(expected.server)
       return [asked, asked * 1.2]
     }
-    if ("atLeast" in expected || "atMost" in expected) {
+    if ("atLeast" in expected || "atMost" in expected || Object.keys(expected).length === 0) {
       return [millis(expected.atLeast ?? 0), millis(expected.atMost ?? Duration.infinity)]
     }
   }
@@ -78,8 +78,8 @@ const shortWait = (wait: number): string => Duration.format(Duration.millis(Math
 const shownBounds = ([least, most]: readonly [number, number]): string =>
   least === most ? shortWait(least) : `${shortWait(least)} to ${Number.isFinite(most) ? shortWait(most) : "any"}`
 
-/** Times are sums of floating point numbers. */
-const tolerance = 1
+/** Waits are shown in whole milliseconds, and one may be expected as it is shown. */
+const tolerance = 0.5
 
 export const waitsOf = (calls: ReadonlyArray<RecordedCall>): ReadonlyArray<number> =>
   groupAttempts(calls)
