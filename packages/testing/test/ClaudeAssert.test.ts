@@ -1,3 +1,4 @@
+import type { ClaudeError } from "@effect-claude/client/ClaudeError"
 import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
 import { ClaudeService } from "@effect-claude/client/ClaudeService"
 import * as ClaudeAssert from "@effect-claude/testing/ClaudeAssert"
@@ -285,5 +286,27 @@ describe("sameBehavior", () => {
         })
       ))
       assert.include(requests.message, "their requests differ")
+    }))
+
+  it.effect("shows nothing of a program that dies in both", () =>
+    Effect.gen(function*() {
+      const same = (program: Effect.Effect<unknown, ClaudeError, ClaudeService>) =>
+        Effect.exit(ClaudeAssert.sameBehavior(
+          ClaudeTest.script([Fault.overloaded()]),
+          ClaudeLayer.withRetry(),
+          ClaudeLayer.withRetry(),
+          program
+        ))
+      const defectOf = (exit: Exit.Exit<void>) => Exit.isFailure(exit) ? String(Cause.squash(exit.cause)) : "none"
+      assert.include(defectOf(yield* same(ask)), "call 2 (createMessage claude-sonnet-5-5, attempt 2) has no step")
+      assert.include(defectOf(yield* same(Effect.sync(() => assert.strictEqual(1 + 1, 3)))), "expected 2 to equal 3")
+      assert.isTrue(Exit.isSuccess(
+        yield* Effect.exit(ClaudeAssert.sameBehavior(
+          ClaudeTest.script([Fault.spendLimit()]),
+          ClaudeLayer.withRetry(),
+          ClaudeLayer.withRetry(),
+          ask
+        ))
+      ))
     }))
 })
