@@ -108,6 +108,16 @@ describe("a broken retry", () => {
       assert.match((yield* retry(deaf)).promise, /an interrupt does not stop it/)
     }))
 
+  it.effect("that waits on after an interrupt is found", () =>
+    Effect.gen(function*() {
+      const stubborn: PolicyLaws.Policy = (call) =>
+        call.pipe(
+          Effect.tapError((error) => Effect.uninterruptible(Effect.sleep(askedWait(error) + 1000))),
+          Effect.retry({ times: 2, while: isRetried })
+        )
+      assert.strictEqual((yield* retry(stubborn)).promise, "an interrupt does not stop it: it goes on waiting")
+    }))
+
   it.effect("that loses an answer is found", () =>
     Effect.gen(function*() {
       const schedule = RetrySchedule.standard({ attempts: 3 })
