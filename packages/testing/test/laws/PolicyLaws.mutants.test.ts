@@ -154,6 +154,7 @@ interface BreakerMutation {
   readonly opensTooBriefly?: boolean
   readonly badProbeIsIgnored?: boolean
   readonly neverCloses?: boolean
+  readonly lateResultsCountOnceClosed?: boolean
 }
 
 /** A breaker that is simple and right, unless it is told to be wrong in one way. */
@@ -178,7 +179,9 @@ const breaker = (mutation: BreakerMutation): Effect.Effect<PolicyLaws.Policy> =>
         if (Exit.hasInterrupts(exit) && mutation.leaksProbe === true) return
         probing = false
       }
-      if (admittedIn !== era && mutation.lateResultsCount !== true) return
+      const counts = mutation.lateResultsCount === true
+        || (mutation.lateResultsCountOnceClosed === true && state === "closed")
+      if (admittedIn !== era && !counts) return
       if (Exit.hasInterrupts(exit)) return
       if (Exit.isSuccess(exit)) {
         row = 0
@@ -224,6 +227,7 @@ describe("a broken circuit breaker", () => {
     ["counts a 400", { countsStops: true }, /not let through, though the circuit is closed/],
     ["lets two probes through", { twoProbes: true }, /as a second probe beside call \d+/],
     ["takes results from before the trip", { lateResultsCount: true }, /./],
+    ["counts a failure from before the trip once it has closed", { lateResultsCountOnceClosed: true }, /is closed/],
     ["loses the place of an interrupted probe", { leaksProbe: true }, /though no probe is under way/],
     ["opens too briefly", { opensTooBriefly: true }, /though the circuit opened \d+ ms ago/],
     ["takes a bad probe for nothing", { badProbeIsIgnored: true }, /though the circuit opened 0 ms ago/],
