@@ -325,6 +325,13 @@ describe("a broken rate limiter", () => {
       assert.match((yield* broken(law({ forgetsWaiters: true }))).promise, /neither let through nor turned away/)
     }))
 
+  it.effect("is found at a high limit too, and not when it is not broken", () =>
+    Effect.gen(function*() {
+      const high = (limit: number) => PolicyLaws.rateLimiter(limiter({ limit }), { limit: 60, window, cases: 10 })
+      yield* high(60)
+      assert.match((yield* broken(high(61))).promise, /61 calls are let through within 60000 ms/)
+    }))
+
   it.effect("that lets nothing wait proves nothing", () =>
     Effect.gen(function*() {
       const violation = yield* broken(
@@ -335,6 +342,34 @@ describe("a broken rate limiter", () => {
 })
 
 describe("a broken bulkhead", () => {
+  it.effect("is found at a high limit too, and not when it is not broken", () =>
+    Effect.gen(function*() {
+      const wide = (limit: number) =>
+        PolicyLaws.bulkhead(
+          Effect.map(Semaphore.make(limit), (semaphore): PolicyLaws.Policy => (call) => semaphore.withPermit(call)),
+          { limit: 60, cases: 10 }
+        )
+      yield* wide(60)
+      assert.strictEqual((yield* broken(wide(61))).promise, "61 calls run at once, and 60 may")
+    }))
+
+  it.effect("that does not let go of an interrupted call is found, and does not hold the law", () =>
+    Effect.gen(function*() {
+      const stuck = Effect.map(Semaphore.make(2), (semaphore): PolicyLaws.Policy => (call) =>
+        Effect.suspend(() => {
+          let hasPlace = false
+          const held = Effect.suspend(() => {
+            hasPlace = true
+            return call
+          })
+          return Effect.onInterrupt(
+            semaphore.withPermit(held),
+            () => hasPlace ? Effect.void : Effect.asVoid(semaphore.take(2))
+          )
+        }))
+      assert.match((yield* broken(PolicyLaws.bulkhead(stuck, { limit: 2 }))).promise, /place is lost|waits|runs on/)
+    }))
+
   it.effect("that has a place too many is found", () =>
     Effect.gen(function*() {
       const wide = Effect.map(Semaphore.make(3), (semaphore): PolicyLaws.Policy => (call) => semaphore.withPermit(call))
