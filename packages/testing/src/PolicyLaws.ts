@@ -230,8 +230,8 @@ export const circuitBreaker = <E, E2 = never>(
  *   meanwhile: with a burst of a whole window that is twice its rate. One that gives back what failed calls took lets more
  *   through.
  * - `window`: how long a window is.
- * - `slack`: how much later a call may start than it would have without the calls that were given up before it; 0. For a
- *   limiter with random waits.
+ * - `slack`: how much later a call may start than it would have without the calls that were given up before it; 2 milliseconds,
+ *   which a limiter may lose that waits whole ones. More is for a limiter with random waits.
  *
  * @category models
  * @since 0.1.0
@@ -286,7 +286,7 @@ export const rateLimiter = <E, E2 = never>(
     LimiterLaw.make(subject, {
       limit: count(owner, "limit", options.limit),
       window: millis(owner, "window", options.window),
-      slack: Duration.toMillis(OptionCheck.duration(owner, "slack", options.slack ?? 0))
+      slack: Duration.toMillis(OptionCheck.duration(owner, "slack", options.slack ?? "2 millis"))
     }),
     options
   )
