@@ -327,9 +327,9 @@ describe("a broken rate limiter", () => {
 
   it.effect("is found at a high limit too, and not when it is not broken", () =>
     Effect.gen(function*() {
-      const high = (limit: number) => PolicyLaws.rateLimiter(limiter({ limit }), { limit: 60, window, cases: 10 })
-      yield* high(60)
-      assert.match((yield* broken(high(61))).promise, /61 calls are let through within 60000 ms/)
+      const high = (limit: number) => PolicyLaws.rateLimiter(limiter({ limit }), { limit: 30, window, cases: 10 })
+      yield* high(30)
+      assert.match((yield* broken(high(31))).promise, /31 calls are let through within 60000 ms/)
     }))
 
   it.effect("that lets nothing wait proves nothing", () =>
@@ -347,10 +347,10 @@ describe("a broken bulkhead", () => {
       const wide = (limit: number) =>
         PolicyLaws.bulkhead(
           Effect.map(Semaphore.make(limit), (semaphore): PolicyLaws.Policy => (call) => semaphore.withPermit(call)),
-          { limit: 60, cases: 10 }
+          { limit: 30, cases: 10 }
         )
-      yield* wide(60)
-      assert.strictEqual((yield* broken(wide(61))).promise, "61 calls run at once, and 60 may")
+      yield* wide(30)
+      assert.strictEqual((yield* broken(wide(31))).promise, "31 calls run at once, and 30 may")
     }))
 
   it.effect("that does not let go of an interrupted call is found, and does not hold the law", () =>
