@@ -521,7 +521,8 @@ export interface SameBehaviorOptions {
  * **Details**
  *
  * The program runs once with each pipeline, each time with a new script, a virtual clock at 0 and random numbers from the same seed.
- * Failures are compared by their tags, results by all that can be seen of them.
+ * Failures are compared by their tags, results by all that can be seen of them. A program that dies with both, such as by an
+ * assertion in it or for want of a step, is a mistake in the test, and its defect fails the test.
  *
  * **Example** (Replacing a schedule)
  *
@@ -569,8 +570,8 @@ export const sameBehavior = <A, E, E1 = never, E2 = never>(
     const left = yield* Behavior.observe(program, first(script), seed)
     const right = yield* Behavior.observe(program, second(script), seed)
     const difference = Behavior.difference(left, right)
-    // A script that is not used up is a mistake in the test, but says less than a difference does.
-    if (difference === undefined) return yield* Exit.asVoid(left.script)
+    // A defect, or a script that is not used up, is a mistake in the test, but says less than a difference does.
+    if (difference === undefined) return yield* Effect.andThen(Behavior.dieAgain(left), Exit.asVoid(left.script))
     const values = { actual: right.lines, expected: left.lines }
     return yield* Effect.die(new AssertionError(`the two pipelines do not behave the same: ${difference}`, values))
   })

@@ -230,8 +230,8 @@ export const circuitBreaker = <E, E2 = never>(
  *   meanwhile: with a burst of a whole window that is twice its rate. One that gives back what failed calls took lets more
  *   through.
  * - `window`: how long a window is.
- * - `slack`: how much later a call may start than it would have without the calls that were given up before it; 0. For a
- *   limiter with random waits.
+ * - `slack`: how much later a call may start than it would have without the calls that were given up before it; 2 milliseconds,
+ *   which a limiter may lose that waits whole ones. More is for a limiter with random waits.
  *
  * @category models
  * @since 0.1.0
@@ -251,7 +251,7 @@ export interface RateLimiterOptions extends Law.CheckOptions {
  * - What an interrupted wait took is given back: the others start as early as if that call had never come.
  * - Each call is let through or turned away in the end.
  *
- * Throws a `RangeError` for options that are wrong.
+ * A limit of more than 100 is not reached by the cases: try the policy with a lower one. Throws a `RangeError` for options that are wrong.
  *
  * **Example** (Trying a limiter)
  *
@@ -286,7 +286,7 @@ export const rateLimiter = <E, E2 = never>(
     LimiterLaw.make(subject, {
       limit: count(owner, "limit", options.limit),
       window: millis(owner, "window", options.window),
-      slack: Duration.toMillis(OptionCheck.duration(owner, "slack", options.slack ?? 0))
+      slack: Duration.toMillis(OptionCheck.duration(owner, "slack", options.slack ?? "2 millis"))
     }),
     options
   )
@@ -312,7 +312,7 @@ export interface BulkheadOptions extends Law.CheckOptions {
  * - No place is lost, whether a call succeeds, fails, is interrupted while it runs or while it waits: when all have ended, `limit`
  *   calls pass at once.
  *
- * Throws a `RangeError` for options that are wrong.
+ * A limit of more than 100 is not reached by the cases: try the policy with a lower one. Throws a `RangeError` for options that are wrong.
  *
  * **Example** (Trying a bulkhead)
  *
@@ -354,7 +354,7 @@ export interface DeadlineOptions extends Law.CheckOptions {
  * **Details**
  *
  * - A call ends within `limit`, whatever happens, and nothing of it runs on.
- * - An answer that is there in time is given, at once.
+ * - An answer that is there in time is given, at once. A call may be cut before `limit`, as by the timeout of an attempt.
  * - An interrupt ends the call.
  *
  * Throws a `RangeError` for options that are wrong.

@@ -92,6 +92,8 @@ export interface RenderOptions {
 
 const defaultLines = 40
 
+const nothing = "no call was made"
+
 /**
  * Writes calls, and events if there are some, as lines in the order of time. Throws a `RangeError` for `maxLines` that are no
  * whole number of at least 1.
@@ -129,7 +131,7 @@ export const render = (calls: ReadonlyArray<RecordedCall>, options: RenderOption
     throw OptionCheck.refuse("Timeline.render", "maxLines", "a whole number of at least 1", most)
   }
   const lines = linesOf(calls, options.events ?? [], options.from ?? 0)
-  return lines.length === 0 ? "no call was made" : shorten(lines, most).join("\n")
+  return lines.length === 0 ? nothing : shorten(lines, most).join("\n")
 }
 
 /**
@@ -179,11 +181,13 @@ export const watch = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E
  * **Example** (Asking where nothing happened)
  *
  * ```ts
+ * import * as ClaudeTest from "@effect-claude/testing/ClaudeTest"
  * import * as Timeline from "@effect-claude/testing/Timeline"
  * import { assert } from "@effect/vitest"
  * import * as Effect from "effect/Effect"
  *
- * assert.strictEqual(await Effect.runPromise(Timeline.current), "no call was made")
+ * const current = Timeline.current.pipe(Effect.provide(ClaudeTest.empty))
+ * assert.strictEqual(await Effect.runPromise(current), "no call was made")
  * ```
  *
  * @category accessors
@@ -193,5 +197,8 @@ export const current: Effect.Effect<string> = Effect.gen(function*() {
   const script = yield* Effect.serviceOption(ClaudeTest)
   const recording = yield* CurrentRecording
   const calls = Option.isSome(script) ? yield* script.value.calls : []
-  return render(calls, { events: recording?.events, from: recording?.startedAt })
+  const timeline = render(calls, { events: recording?.events, from: recording?.startedAt })
+  return timeline === nothing && Option.isNone(script)
+    ? "no call is known: there is no ClaudeTest in the context"
+    : timeline
 })

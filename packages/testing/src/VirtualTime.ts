@@ -66,7 +66,7 @@ export interface RunOptions {
  *
  * The effect passes time with `Effect.sleep`. `TestClock.adjust` within it is such a sleep.
  *
- * It fails with a defect, and never hangs,
+ * It fails with a defect
  *
  * - when it has not ended after `limit` [1 day] of virtual time;
  * - when it waits and nobody sleeps, so that nothing could ever end it. For what comes from outside of the process (a file, a
@@ -74,6 +74,9 @@ export interface RunOptions {
  *
  * **Gotchas**
  *
+ * - A fiber that never rests, such as a loop without a sleep in this or another test of the process, keeps time from moving. The
+ *   timeout of the runner ends that.
+ * - Fake timers of a runner stop Effect itself, unless they leave out `setImmediate`: `vi.useFakeTimers({ toFake: ["Date"] })`.
  * - Time does not wait for sockets and files: a program that uses them next to timeouts is tested with `it.live`.
  * - A fiber of the background that sleeps a second at a time makes the default limit 86,400 steps, some seconds of real time;
  *   one that sleeps for less needs a lower `limit`.

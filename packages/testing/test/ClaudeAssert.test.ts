@@ -1,3 +1,4 @@
+import type { ClaudeError } from "@effect-claude/client/ClaudeError"
 import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
 import { ClaudeService } from "@effect-claude/client/ClaudeService"
 import * as ClaudeAssert from "@effect-claude/testing/ClaudeAssert"
@@ -130,6 +131,27 @@ describe("what a pipeline did", () => {
       yield* complaint(ClaudeAssert.models([]))
       yield* complaint(ClaudeAssert.outcomes(["Succeeded"]))
     }).pipe(Effect.provide(Claude), VirtualTime.run))
+
+  it.effect("tells no wait from a short one", () => {
+    const retried = (schedule: Schedule.Schedule<unknown>) =>
+      Effect.provide(ClaudeTest.failTimes(1, Fault.overloaded()).pipe(ClaudeLayer.withRetry(schedule)))
+    return Effect.gen(function*() {
+      yield* Effect.gen(function*() {
+        yield* ask
+        yield* ClaudeAssert.waits([0])
+        yield* ClaudeAssert.waits([{}])
+        yield* complaint(ClaudeAssert.waits(["1 milli"]))
+        yield* complaint(ClaudeAssert.waits([{ atLeast: "1 milli" }]))
+      }).pipe(retried(Schedule.recurs(1)))
+      yield* Effect.gen(function*() {
+        yield* ask
+        yield* ClaudeAssert.waits(["1 milli"])
+        yield* ClaudeAssert.waits([{}])
+        yield* complaint(ClaudeAssert.waits([0]))
+        yield* complaint(ClaudeAssert.waits([{ atMost: 0 }]))
+      }).pipe(retried(Schedule.spaced("1 milli")))
+    }).pipe(VirtualTime.run)
+  })
 
   it.effect("tells the attempts of calls at the same time apart", () =>
     Effect.gen(function*() {
@@ -264,5 +286,27 @@ describe("sameBehavior", () => {
         })
       ))
       assert.include(requests.message, "their requests differ")
+    }))
+
+  it.effect("shows nothing of a program that dies in both", () =>
+    Effect.gen(function*() {
+      const same = (program: Effect.Effect<unknown, ClaudeError, ClaudeService>) =>
+        Effect.exit(ClaudeAssert.sameBehavior(
+          ClaudeTest.script([Fault.overloaded()]),
+          ClaudeLayer.withRetry(),
+          ClaudeLayer.withRetry(),
+          program
+        ))
+      const defectOf = (exit: Exit.Exit<void>) => Exit.isFailure(exit) ? String(Cause.squash(exit.cause)) : "none"
+      assert.include(defectOf(yield* same(ask)), "call 2 (createMessage claude-sonnet-5-5, attempt 2) has no step")
+      assert.include(defectOf(yield* same(Effect.sync(() => assert.strictEqual(1 + 1, 3)))), "expected 2 to equal 3")
+      assert.isTrue(Exit.isSuccess(
+        yield* Effect.exit(ClaudeAssert.sameBehavior(
+          ClaudeTest.script([Fault.spendLimit()]),
+          ClaudeLayer.withRetry(),
+          ClaudeLayer.withRetry(),
+          ask
+        ))
+      ))
     }))
 })

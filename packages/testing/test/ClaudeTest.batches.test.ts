@@ -102,6 +102,24 @@ describe("scripted batches", () => {
       (test) => VirtualTime.run(test, { limit: "40 days" })
     ))
 
+  it.effect("have no more lines that cannot be read than they have lines", () =>
+    under(
+      Effect.gen(function*() {
+        const batches = yield* ClaudeBatches
+        const { id } = yield* batches.create(itemsOf(2))
+        yield* Effect.sleep("1 minute")
+        const read: Array<string> = []
+        const error = yield* Effect.flip(
+          Stream.runForEach(batches.results(id), ({ customId }) => Effect.sync(() => read.push(customId)))
+        )
+        assert.deepStrictEqual(read, [])
+        assert(error._tag === "IncompleteResultsError")
+        assert.deepStrictEqual([error.expected, error.received], [2, 0])
+        assert.include(error.message, "hold 2 of 2 lines that cannot be read")
+      }),
+      { steps: { results: [{ unreadable: 3 }] } }
+    ))
+
   it.effect("say what becomes of each request, each time that it is submitted", () =>
     under(
       Effect.gen(function*() {

@@ -113,6 +113,16 @@ describe("Timeline", () => {
       assert.throws(() => Timeline.render([], { maxLines: 0 }), /Timeline.render: option "maxLines"/)
     }).pipe(Effect.provide(ClaudeTest.script([], { after: Reply.text("hi") }))))
 
+  it.effect("takes more calls than a function takes arguments", () =>
+    Effect.gen(function*() {
+      yield* ask
+      const { calls } = yield* ClaudeTest.ClaudeTest
+      const [call] = yield* calls
+      assert.isDefined(call)
+      const lines = Timeline.render(Array.from({ length: 200_000 }, () => call)).split("\n")
+      assert.match(lines.at(-1) ?? "", /#200000 /)
+    }).pipe(Effect.provide(ClaudeTest.script([Reply.text("hi")]))))
+
   it.effect("takes the events of a hub", () =>
     Effect.sync(() => {
       const events = [

@@ -108,6 +108,16 @@ describe("a broken retry", () => {
       assert.match((yield* retry(deaf)).promise, /an interrupt does not stop it/)
     }))
 
+  it.effect("that waits on after an interrupt is found", () =>
+    Effect.gen(function*() {
+      const stubborn: PolicyLaws.Policy = (call) =>
+        call.pipe(
+          Effect.tapError((error) => Effect.uninterruptible(Effect.sleep(askedWait(error) + 1000))),
+          Effect.retry({ times: 2, while: isRetried })
+        )
+      assert.strictEqual((yield* retry(stubborn)).promise, "an interrupt does not stop it: it goes on waiting")
+    }))
+
   it.effect("that loses an answer is found", () =>
     Effect.gen(function*() {
       const schedule = RetrySchedule.standard({ attempts: 3 })
@@ -144,6 +154,7 @@ interface BreakerMutation {
   readonly opensTooBriefly?: boolean
   readonly badProbeIsIgnored?: boolean
   readonly neverCloses?: boolean
+  readonly lateResultsCountOnceClosed?: boolean
 }
 
 /** A breaker that is simple and right, unless it is told to be wrong in one way. */
@@ -168,7 +179,9 @@ const breaker = (mutation: BreakerMutation): Effect.Effect<PolicyLaws.Policy> =>
         if (Exit.hasInterrupts(exit) && mutation.leaksProbe === true) return
         probing = false
       }
-      if (admittedIn !== era && mutation.lateResultsCount !== true) return
+      const counts = mutation.lateResultsCount === true
+        || (mutation.lateResultsCountOnceClosed === true && state === "closed")
+      if (admittedIn !== era && !counts) return
       if (Exit.hasInterrupts(exit)) return
       if (Exit.isSuccess(exit)) {
         row = 0
@@ -214,6 +227,7 @@ describe("a broken circuit breaker", () => {
     ["counts a 400", { countsStops: true }, /not let through, though the circuit is closed/],
     ["lets two probes through", { twoProbes: true }, /as a second probe beside call \d+/],
     ["takes results from before the trip", { lateResultsCount: true }, /./],
+    ["counts a failure from before the trip once it has closed", { lateResultsCountOnceClosed: true }, /is closed/],
     ["loses the place of an interrupted probe", { leaksProbe: true }, /though no probe is under way/],
     ["opens too briefly", { opensTooBriefly: true }, /though the circuit opened \d+ ms ago/],
     ["takes a bad probe for nothing", { badProbeIsIgnored: true }, /though the circuit opened 0 ms ago/],
@@ -311,6 +325,13 @@ describe("a broken rate limiter", () => {
       assert.match((yield* broken(law({ forgetsWaiters: true }))).promise, /neither let through nor turned away/)
     }))
 
+  it.effect("is found at a high limit too, and not when it is not broken", () =>
+    Effect.gen(function*() {
+      const high = (limit: number) => PolicyLaws.rateLimiter(limiter({ limit }), { limit: 30, window, cases: 10 })
+      yield* high(30)
+      assert.match((yield* broken(high(31))).promise, /31 calls are let through within 60000 ms/)
+    }))
+
   it.effect("that lets nothing wait proves nothing", () =>
     Effect.gen(function*() {
       const violation = yield* broken(
@@ -321,6 +342,34 @@ describe("a broken rate limiter", () => {
 })
 
 describe("a broken bulkhead", () => {
+  it.effect("is found at a high limit too, and not when it is not broken", () =>
+    Effect.gen(function*() {
+      const wide = (limit: number) =>
+        PolicyLaws.bulkhead(
+          Effect.map(Semaphore.make(limit), (semaphore): PolicyLaws.Policy => (call) => semaphore.withPermit(call)),
+          { limit: 30, cases: 10 }
+        )
+      yield* wide(30)
+      assert.strictEqual((yield* broken(wide(31))).promise, "31 calls run at once, and 30 may")
+    }))
+
+  it.effect("that does not let go of an interrupted call is found, and does not hold the law", () =>
+    Effect.gen(function*() {
+      const stuck = Effect.map(Semaphore.make(2), (semaphore): PolicyLaws.Policy => (call) =>
+        Effect.suspend(() => {
+          let hasPlace = false
+          const held = Effect.suspend(() => {
+            hasPlace = true
+            return call
+          })
+          return Effect.onInterrupt(
+            semaphore.withPermit(held),
+            () => hasPlace ? Effect.void : Effect.asVoid(semaphore.take(2))
+          )
+        }))
+      assert.match((yield* broken(PolicyLaws.bulkhead(stuck, { limit: 2 }))).promise, /place is lost|waits|runs on/)
+    }))
+
   it.effect("that has a place too many is found", () =>
     Effect.gen(function*() {
       const wide = Effect.map(Semaphore.make(3), (semaphore): PolicyLaws.Policy => (call) => semaphore.withPermit(call))

@@ -13,11 +13,14 @@ import * as PolicyLaws from "@effect-claude/testing/PolicyLaws"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 
+/** Of a policy whose parts are tried with all cases beside it. */
+const cases = 40
+
 describe("our own policies keep the laws", () => {
   it.effect("retries: the schedules", () =>
     Effect.gen(function*() {
       yield* PolicyLaws.retry(ClaudeSchedule.standard, { attempts: 3 })
-      yield* PolicyLaws.retry(ClaudeSchedule.patient, { attempts: Infinity })
+      yield* PolicyLaws.retry(ClaudeSchedule.patient, { attempts: Infinity, cases })
       const report = yield* PolicyLaws.retry(RetrySchedule.standard({ attempts: 6, jitter: "decorrelated" }), {
         attempts: 6
       })
@@ -27,10 +30,10 @@ describe("our own policies keep the laws", () => {
 
   it.effect("retries: Retry.retry and ClaudeLayer.withRetry", () =>
     Effect.gen(function*() {
-      yield* PolicyLaws.retry(Retry.retry(RetrySchedule.standard({ attempts: 4 })), { attempts: 4 })
-      yield* PolicyLaws.retry(PolicyLaws.fromLayer(ClaudeLayer.withRetry()), { attempts: 3 })
+      yield* PolicyLaws.retry(Retry.retry(RetrySchedule.standard({ attempts: 4 })), { attempts: 4, cases })
+      yield* PolicyLaws.retry(PolicyLaws.fromLayer(ClaudeLayer.withRetry()), { attempts: 3, cases })
       const pipeline = ClaudeLayer.standard({ attemptTimeout: { attempt: "10 seconds" }, telemetry: false })
-      yield* PolicyLaws.retry(PolicyLaws.fromLayer(pipeline), { attempts: 3 })
+      yield* PolicyLaws.retry(PolicyLaws.fromLayer(pipeline), { attempts: 3, cases })
     }))
 
   it.effect("circuit breakers", () =>
@@ -46,7 +49,8 @@ describe("our own policies keep the laws", () => {
       yield* PolicyLaws.circuitBreaker(PolicyLaws.fromLayer(ClaudeLayer.withCircuitBreaker()), {
         failures: 5,
         openFor: { atLeast: "900 millis", atMost: "2200 millis" },
-        closeAfter: 2
+        closeAfter: 2,
+        cases
       })
     }))
 
@@ -62,7 +66,8 @@ describe("our own policies keep the laws", () => {
           // By default a call that failed costs nothing, and the next one takes its place at once.
           withLimit(call, { costs: { requests: 1 }, settle: () => ({ requests: 1 }) })
       )
-      const report = yield* PolicyLaws.rateLimiter(limiter, { limit: 11, window: "1 minute" })
+      // This seed has cases in which a wait of whole milliseconds is one longer for a call that was given up.
+      const report = yield* PolicyLaws.rateLimiter(limiter, { limit: 11, window: "1 minute", seed: "s0" })
       assert.isAbove(report.seen["interrupted waits"] ?? 0, 50)
       assert.isAbove(report.seen["compared"] ?? 0, 100)
     }))
@@ -76,7 +81,7 @@ describe("our own policies keep the laws", () => {
       const report = yield* PolicyLaws.bulkhead(bulkhead, { limit: 3 })
       assert.isAbove(report.seen["interrupted waits"] ?? 0, 5)
       assert.isAbove(report.seen["interrupted calls"] ?? 0, 20)
-      yield* PolicyLaws.bulkhead(PolicyLaws.fromLayer(ClaudeLayer.withConcurrency({ permits: 2 })), { limit: 2 })
+      yield* PolicyLaws.bulkhead(PolicyLaws.fromLayer(ClaudeLayer.withConcurrency({ permits: 2 })), { limit: 2, cases })
     }))
 
   it.effect("deadlines, alone and around a pipeline", () =>
@@ -84,7 +89,7 @@ describe("our own policies keep the laws", () => {
       yield* PolicyLaws.deadline(Deadline.withDeadline("30 seconds"), { limit: "30 seconds" })
       yield* PolicyLaws.deadline(
         PolicyLaws.fromLayer(ClaudeLayer.standard({ deadline: "30 seconds", telemetry: false })),
-        { limit: "30 seconds" }
+        { limit: "30 seconds", cases }
       )
     }))
 
@@ -94,7 +99,9 @@ describe("our own policies keep the laws", () => {
         Fallback.firstOf(targets, { shouldFallback: ({ verdict }) => verdict._tag === "Retry" })
       )
       assert.isAbove(report.seen["switches"] ?? 0, 40)
-      yield* PolicyLaws.fallback(PolicyLaws.fallbackFromLayer((models) => ClaudeLayer.withFallback({ models })))
+      yield* PolicyLaws.fallback(PolicyLaws.fallbackFromLayer((models) => ClaudeLayer.withFallback({ models })), {
+        cases
+      })
     }))
 
   it.effect("caches", () =>
@@ -109,7 +116,8 @@ describe("our own policies keep the laws", () => {
       )
       yield* PolicyLaws.cache(cache, { maxAge: "1 hour" })
       yield* PolicyLaws.cache(PolicyLaws.cacheFromLayer(ClaudeLayer.withCache({ staleFor: "1 hour" })), {
-        maxAge: "1 hour"
+        maxAge: "1 hour",
+        cases
       })
     }))
 })

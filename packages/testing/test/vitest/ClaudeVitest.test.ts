@@ -8,10 +8,12 @@ import * as Fault from "@effect-claude/testing/Fault"
 import * as PolicyLaws from "@effect-claude/testing/PolicyLaws"
 import * as Reply from "@effect-claude/testing/Reply"
 import { assert, describe, expect, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 
 ClaudeVitest.setup()
@@ -106,6 +108,26 @@ describe("ClaudeVitest.effect", () => {
       assert.deepStrictEqual([actual, expected], [1, 2])
       assert.match(message, /^mine\n\n +0\.000 s {2}#1 attempt 1 [^]*#3 attempt 3/)
       assert.match(stack ?? "", /^TypeError: mine\n\n[^]*\n +at .*ClaudeVitest\.test\.ts/)
+    }))
+
+  it.effect("shows the abort of a promise", () =>
+    Effect.gen(function*() {
+      const aborted = Effect.promise(() => Promise.reject(new DOMException("gone", "AbortError")))
+      const exit = yield* Effect.exit(ClaudeVitest.run(aborted, ClaudeTest.empty))
+      const shown = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+      assert.instanceOf(shown, DOMException)
+      assert.strictEqual(String(shown), "AbortError: gone\n\nno call was made")
+    }))
+
+  it.effect("does not say that no call was made when it cannot know", () =>
+    Effect.gen(function*() {
+      const unseen = Layer.effect(ClaudeService, ClaudeService).pipe(
+        Layer.provide(ClaudeTest.always(Fault.spendLimit()))
+      )
+      const call = Effect.flatMap(ClaudeService, (claude) => claude.createMessage(request))
+      const exit = yield* Effect.exit(ClaudeVitest.run(call, unseen))
+      const shown = Exit.isFailure(exit) ? String(Cause.squash(exit.cause)) : ""
+      assert.match(shown, /\n\nno call is known: there is no ClaudeTest in the context$/)
     }))
 })
 

@@ -1,4 +1,5 @@
 import type { ClaudeService } from "@effect-claude/client/ClaudeService"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -44,6 +45,12 @@ export const observe = <A, E, E2>(
     Random.withSeed(seed),
     Effect.provide(TestClock.layer())
   )
+
+/** A program that died in both pipelines has shown nothing: an assertion in it failed, or the script had too few steps. */
+export const dieAgain = <A, E>({ exit }: Behavior<A, E>): Effect.Effect<void> => {
+  const death = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isDieReason) : undefined
+  return death === undefined ? Effect.void : Effect.die(death.defect)
+}
 
 const callFacts = (call: RecordedCall) => ({
   at: call.at,

@@ -33,20 +33,37 @@ export const requests = (calls: ReadonlyArray<RecordedCall>, expected: number): 
  */
 export const groupAttempts = (calls: ReadonlyArray<RecordedCall>): ReadonlyArray<ReadonlyArray<RecordedCall>> => {
   const groups: Array<Array<RecordedCall>> = []
+  // By their last attempt, or the calls of a storm would be looked through for each of its attempts.
+  const lasts = new Map<string, Map<RecordedCall, Array<RecordedCall>>>()
+  const lastsOf = (method: string, attempt: number) => {
+    const key = `${method} ${attempt}`
+    const found = lasts.get(key) ?? new Map<RecordedCall, Array<RecordedCall>>()
+    lasts.set(key, found)
+    return found
+  }
   for (const call of calls) {
-    const isNext = (group: ReadonlyArray<RecordedCall>): boolean => {
-      const last = group.at(-1)
-      return last !== undefined && last.attempt === call.attempt - 1 && last.method === call.method
-        && (last.endedAt === undefined || last.endedAt <= call.at)
-    }
-    const candidates = call.attempt === 1 ? [] : groups.filter(isNext)
-    const own = candidates.find((group) => group.at(-1)?.request === call.request)
-      ?? candidates.find((group) => group.at(-1)?.request.model === call.request.model)
-      ?? candidates[0]
-    if (own === undefined) groups.push([call])
-    else own.push(call)
+    const candidates = lastsOf(call.method, call.attempt - 1)
+    const last = call.attempt === 1 ? undefined : findLast(candidates.keys(), call)
+    const group = (last === undefined ? undefined : candidates.get(last)) ?? []
+    if (last === undefined) groups.push(group)
+    else candidates.delete(last)
+    group.push(call)
+    lastsOf(call.method, call.attempt).set(call, group)
   }
   return groups
+}
+
+/** The attempt that another one follows: with the same request, or else of the same model, or else any that ended. */
+const findLast = (candidates: Iterable<RecordedCall>, { at, request }: RecordedCall): RecordedCall | undefined => {
+  let sameModel: RecordedCall | undefined
+  let any: RecordedCall | undefined
+  for (const last of candidates) {
+    if (last.endedAt !== undefined && last.endedAt > at) continue
+    if (last.request === request) return last
+    if (last.request.model === request.model) sameModel ??= last
+    any ??= last
+  }
+  return sameModel ?? any
 }
 
 export const attempts = (calls: ReadonlyArray<RecordedCall>, expected: ReadonlyArray<number>): Check =>
@@ -65,6 +82,7 @@ const boundsOf = (expected: ExpectedWait): readonly [least: number, most: number
       const asked = millis(expected.server)
       return [asked, asked * 1.2]
     }
+    if (Object.keys(expected).length === 0) return [0, Number.POSITIVE_INFINITY]
     if ("atLeast" in expected || "atMost" in expected) {
       return [millis(expected.atLeast ?? 0), millis(expected.atMost ?? Duration.infinity)]
     }
@@ -78,8 +96,8 @@ const shortWait = (wait: number): string => Duration.format(Duration.millis(Math
 const shownBounds = ([least, most]: readonly [number, number]): string =>
   least === most ? shortWait(least) : `${shortWait(least)} to ${Number.isFinite(most) ? shortWait(most) : "any"}`
 
-/** Times are sums of floating point numbers. */
-const tolerance = 1
+/** Waits are shown in whole milliseconds, and one may be expected as it is shown. */
+const tolerance = 0.5
 
 export const waitsOf = (calls: ReadonlyArray<RecordedCall>): ReadonlyArray<number> =>
   groupAttempts(calls)

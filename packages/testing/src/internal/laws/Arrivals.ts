@@ -17,9 +17,23 @@ export interface Arrival {
   readonly givesUpAfter: number | undefined
 }
 
-/** Calls that come in bursts and after silences; `unit` is the time that the policy thinks in, in milliseconds. */
-export const arrivals = (unit: number, maxLength: number): Arbitrary.Arbitrary<ReadonlyArray<Arrival>> => {
-  return Arbitrary.array(
+/** A limit up to this is reached by calls that come one by one, as chance has it. */
+const mostAlone = 8
+
+/** A limit up to this is reached by a crowd beside them. One that is higher would make the cases too slow. */
+const largestCrowd = 100
+
+/** Says of a law that no case reached the limit. */
+export const nothingHeld =
+  `no call had to wait and none was turned away, so the policy that was given limits nothing, or its limit `
+  + `is too high to be tried (more than ${largestCrowd})`
+
+/**
+ * Calls that come in bursts and after silences, up to and beyond `limit` of them; `unit` is the time that the policy thinks in, in
+ * milliseconds.
+ */
+export const arrivals = (unit: number, limit: number): Arbitrary.Arbitrary<ReadonlyArray<Arrival>> => {
+  const alone = Arbitrary.array(
     Arbitrary.map(
       Arbitrary.all({
         after: oneOf(0, 0, 0, 0, 0.01, 0.1, 0.5, 1, 1.5),
@@ -34,7 +48,14 @@ export const arrivals = (unit: number, maxLength: number): Arbitrary.Arbitrary<R
         givesUpAfter: typeof givesUpAfter === "number" ? givesUpAfter * unit : undefined
       })
     ),
-    { maxLength }
+    { maxLength: Math.min(2 * limit + 8, 40) }
+  )
+  if (limit <= mostAlone || limit > largestCrowd) return alone
+  const one: Arrival = { after: 0, takes: 2 * unit, fails: false, givesUpAfter: undefined }
+  const crowd = Array.from({ length: limit }, () => one)
+  return Arbitrary.map(
+    Arbitrary.all({ alone, comes: oneOf(false, true) }),
+    ({ alone, comes }) => comes ? [...crowd, ...alone] : alone
   )
 }
 

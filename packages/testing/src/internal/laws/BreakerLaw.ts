@@ -35,7 +35,9 @@ const does = oneOf(
   "wait until just before it may close",
   "wait until it may close",
   "wait until it may close",
-  "outage"
+  "outage",
+  "almost an outage",
+  "recovery"
 )
 
 const action = Arbitrary.all({ does, which: oneOf(0, 1, 2, 3, 4, 5) })
@@ -50,9 +52,10 @@ const round = Arbitrary.map(
     calm: Arbitrary.array(action, { maxLength: 4 }),
     opens: oneOf(act(), act("outage"), act("call", "outage"), act("call", "call", "outage")),
     wait: oneOf(act(), act("wait until just before it may close"), act("wait until it may close", "call")),
+    late: oneOf(act(), act(), act("wait until it may close", "recovery", "fail late", "almost an outage", "call")),
     after: Arbitrary.array(action, { maxLength: 8 })
   }),
-  ({ after, calm, opens, wait }) => [...calm, ...opens, ...wait, ...after]
+  ({ after, calm, late, opens, wait }) => [...calm, ...opens, ...wait, ...late, ...after]
 )
 
 const inputArbitrary = Arbitrary.map(Arbitrary.array(round, { maxLength: 4 }), (rounds) => ({ actions: rounds.flat() }))
@@ -232,6 +235,16 @@ class Run<E> {
     })
   }
 
+  #inARow(calls: number, exit: Exit.Exit<string, ClaudeError>): Effect.Effect<void, Broken, Scope.Scope> {
+    return Effect.gen({ self: this }, function*() {
+      for (let i = 0; i < calls; i++) {
+        const admitted = yield* this.#ask()
+        if (admitted === undefined) return
+        yield* this.#end(admitted, exit)
+      }
+    })
+  }
+
   #pick(which: number): Admitted | undefined {
     return [...this.#running][which % Math.max(1, this.#running.size)]
   }
@@ -251,12 +264,11 @@ class Run<E> {
           return
         }
         case "outage":
-          for (let i = 0; i < this.#promises.failures; i++) {
-            const admitted = yield* this.#ask()
-            if (admitted === undefined) return
-            yield* this.#end(admitted, failed)
-          }
-          return
+          return yield* this.#inARow(this.#promises.failures, failed)
+        case "almost an outage":
+          return yield* this.#inARow(this.#promises.failures - 1, failed)
+        case "recovery":
+          return yield* this.#inARow(this.#promises.closeAfter, succeeded)
         case "fail late":
         case "succeed late": {
           const late = [...this.#running].find(({ era }) => era !== this.#circuit.era)

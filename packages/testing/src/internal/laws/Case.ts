@@ -15,7 +15,7 @@ export class Broken {
 
 /** One case of a law: what has happened in it, and what was seen that makes it worth something. */
 export class Case {
-  readonly story: Array<string> = []
+  readonly #lines: Array<readonly [at: number, line: string]> = []
   readonly #seen: Map<string, number>
 
   constructor(seen: Map<string, number>) {
@@ -25,8 +25,13 @@ export class Case {
   /** Notes a line of the story, with the time. */
   tell(line: string): Effect.Effect<void> {
     return Effect.map(Clock.currentTimeMillis, (now) => {
-      this.story.push(`${timeColumn(now)}  ${line}`)
+      this.#lines.push([now, line])
     })
+  }
+
+  /** Written only for a case that is told; most are not. */
+  get story(): ReadonlyArray<string> {
+    return this.#lines.map(([at, line]) => `${timeColumn(at)}  ${line}`)
   }
 
   /** Counts something without which a law would prove nothing. */

@@ -2,9 +2,9 @@ import * as OptionCheck from "@effect-claude/resilience/OptionCheck"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
-import { type Broken, Case } from "./Case.ts"
+import { type Broken, Case, settle } from "./Case.ts"
 import { LawViolation } from "./LawViolation.ts"
 
 /**
@@ -51,6 +51,20 @@ interface Violation {
 
 const owner = (law: string) => `PolicyLaws.${law}`
 
+/** As `Effect.scoped`, but whatever the policy holds on to for ever is left to itself: a case has to end to be told. */
+const scopedWithin = <A, E>(self: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<A, E> =>
+  Effect.gen(function*() {
+    const scope = yield* Scope.make()
+    const exit = yield* Effect.exit(Scope.provide(self, scope))
+    const closing = yield* Effect.forkDetach(Scope.close(scope, exit), { startImmediately: true })
+    if (closing.pollUnsafe() === undefined) yield* settle
+    if (closing.pollUnsafe() === undefined) yield* TestClock.adjust(longest)
+    return yield* exit
+  })
+
+/** What goes on for longer does not end. */
+const longest = "60 days"
+
 /** Tries a law on random cases under virtual time, and tells of the smallest case in which it does not hold. */
 export const check = <Input>(
   law: Law<Input>,
@@ -65,8 +79,7 @@ export const check = <Input>(
     const holds = (input: Input): Effect.Effect<boolean, Violation> =>
       Effect.suspend(() => {
         const trial = new Case(seen)
-        return law.run(input, trial).pipe(
-          Effect.scoped,
+        return scopedWithin(law.run(input, trial)).pipe(
           Effect.mapError(({ promise }): Violation => ({ promise, story: trial.story })),
           Effect.as(true),
           // The same case has to go the same way each time, or it could not be made smaller.

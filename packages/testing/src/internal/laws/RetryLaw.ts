@@ -7,7 +7,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
 import * as TestClock from "effect/testing/TestClock"
-import { type Case, tolerance } from "./Case.ts"
+import { type Case, pass, tolerance } from "./Case.ts"
 import type { Law } from "./Law.ts"
 import { oneOf } from "./oneOf.ts"
 import * as Subject from "./Subject.ts"
@@ -144,6 +144,8 @@ export const make = <E, E2>(
           if (attempts.at(-1)?.end !== "running") interruptedWhileWaiting = 1
           yield* trial.tell("the caller interrupts")
           fiber.interruptUnsafe()
+          yield* pass(1)
+          const endsAtOnce = fiber.pollUnsafe() !== undefined
           yield* TestClock.adjust(longEnough)
           trial.see("interrupts")
           yield* trial.promise(attempts.length === made, "an interrupt does not stop it: another attempt starts")
@@ -151,6 +153,7 @@ export const make = <E, E2>(
             attempts.every(({ end }) => end !== "running"),
             "an interrupt does not stop it: the attempt runs on"
           )
+          yield* trial.promise(endsAtOnce, "an interrupt does not stop it: it goes on waiting")
         }
       }
       yield* TestClock.adjust(longEnough)

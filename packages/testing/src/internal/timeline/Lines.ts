@@ -19,7 +19,7 @@ interface Line {
 
 /** The longest of a column, as far as it stays a column. */
 const widthOf = (texts: ReadonlyArray<string>): number =>
-  Math.min(32, Math.max(0, ...texts.map(({ length }) => length)))
+  Math.min(32, texts.reduce((most, { length }) => Math.max(most, length), 0))
 
 const callLines = (calls: ReadonlyArray<RecordedCall>): ReadonlyArray<Line> => {
   const number = widthOf([`#${calls.length}`])

@@ -16,6 +16,8 @@ export const withTimeline = (error: unknown, timeline: string): Error => {
   const copy = Object.create(Object.getPrototypeOf(error) as object, Object.getOwnPropertyDescriptors(error)) as Error
   const own = { configurable: true, enumerable: false, writable: true }
   Object.defineProperty(copy, "message", { ...own, value: message })
+  // A DOMException, as an abort is, tells its name to none but itself.
+  Object.defineProperty(copy, "name", { ...own, value: error.name })
   Object.defineProperty(copy, "stack", { ...own, value: `${error.name}: ${message}\n${framesOf(error)}` })
   // Vitest shows an error by its JSON if it has some.
   if (hasJson(error)) {

@@ -160,7 +160,8 @@ export const makeScriptedBatches = (scenario: BatchScenario, ledger: BatchLedger
       }
       if (batch.isArchived(now)) return yield* notFound(id, attempt)
       const outcomes = batch.results()
-      const { cutAfter = Infinity, unreadable = 0 } = step ?? {}
+      const { cutAfter = Infinity } = step ?? {}
+      const unreadable = Math.min(step?.unreadable ?? 0, outcomes.length)
       const read = Stream.fromIterable(outcomes.slice(0, Math.min(cutAfter, outcomes.length - unreadable)), {
         chunkSize: 1
       })
@@ -182,7 +183,7 @@ export const makeScriptedBatches = (scenario: BatchScenario, ledger: BatchLedger
             message: `The results of batch ${id} hold ${unreadable} of ${batch.size} lines that cannot be read`,
             batchId: id,
             expected: batch.size,
-            received: Math.max(0, batch.size - unreadable)
+            received: batch.size - unreadable
           })
         )
       )
