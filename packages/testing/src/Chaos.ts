@@ -1142,7 +1142,8 @@ export const brownout = (
 ): ReadonlyArray<Injection> => {
   const rate = rateOf("brownout", options, 0.15)
   const slowRate = OptionCheck.number("Chaos.brownout", "slowRate", options.slowRate ?? 0.5, 0, 1)
-  const late = ({ behavior, label }: Fault.Fault): Fault.Fault => makeStep(label, behavior, { delay: Duration.millis(500) })
+  const late = ({ behavior, label }: Fault.Fault): Fault.Fault =>
+    makeStep(label, behavior, { delay: Duration.millis(500) })
   return [
     latency({ min: "2 seconds", max: "15 seconds" }, part("brownout", options, slowRate)),
     fault(late(Fault.internalServer()), part("brownout", options, rate * 2 / 3)),

@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Metric from "effect/Metric"
 import * as Scope from "effect/Scope"
 import { described, postWith, readAll, request, seenByClient, seenByFetch, seenBySdk } from "./support.ts"
 
@@ -144,6 +145,33 @@ describe("bodies that nobody reads", () => {
       assert.isAtMost(bytes.length, cut?.bytesSent ?? 0)
       assert.deepInclude(described(failure), { message: "terminated" })
     }))
+})
+
+describe("no fiber outlives its exchange", () => {
+  const steps: Readonly<Record<string, FaultStep.FaultStepInput>> = {
+    "an answer": FaultStep.message(),
+    "a reset": FaultStep.reset(),
+    "a connection that cannot be made": FaultStep.unreachable({ code: "ECONNREFUSED" }),
+    "a stream that is cut": FaultStep.cutStream({ afterEvents: 2 })
+  }
+  for (const [name, step] of Object.entries(steps)) {
+    it.effect(name, () => {
+      let running = 0
+      return Effect.gen(function*() {
+        const api = yield* FakeClaudeApi.makeInMemory(plan(step))
+        const before = running
+        for (let call = 0; call < 3; call++) yield* seenByFetch(api, streamed)
+        yield* Effect.yieldNow
+        assert.strictEqual(running - before, 0)
+      }).pipe(
+        Effect.scoped,
+        Effect.provideService(Metric.FiberRuntimeMetrics, {
+          recordFiberStart: () => running++,
+          recordFiberEnd: () => running--
+        })
+      )
+    })
+  }
 })
 
 describe("what a client may ask of fetch", () => {

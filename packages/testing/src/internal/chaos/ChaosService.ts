@@ -83,7 +83,9 @@ class Turn {
           const { behavior, delay } = action.step
           yield* this.note(hit)
           left = yield* this.passHeaders(behavior._tag === "Hang" ? Duration.infinity : delay, left)
-          if (behavior._tag === "Failure") return yield* WireFailure.failNow((now) => behavior.error(this.stepCall, now))
+          if (behavior._tag === "Failure") {
+            return yield* WireFailure.failNow((now) => behavior.error(this.stepCall, now))
+          }
         }
       }
       return left

@@ -58,7 +58,10 @@ const answerBroken = (turn: Turn, broken: Broken): Effect.Effect<never, ClaudeEr
     default: {
       const { delay, failure } = broken.by
       const step = makeStep(turn.step.label, broken, { delay: Duration.sum(turn.step.delay, delay) })
-      return Effect.andThen(awaitBody({ ...turn, step }, frames), WireFailure.failNow((now) => failure.error(turn.call, now)))
+      return Effect.andThen(
+        awaitBody({ ...turn, step }, frames),
+        WireFailure.failNow((now) => failure.error(turn.call, now))
+      )
     }
   }
 }

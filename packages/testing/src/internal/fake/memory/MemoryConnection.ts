@@ -136,7 +136,8 @@ export class MemoryConnection implements Connection {
   }
 
   onEnd(listener: (ending: Ending) => void): void {
-    this.#endListeners.push(listener)
+    if (this.#ending === undefined) this.#endListeners.push(listener)
+    else listener(this.#ending)
   }
 
   #cutBody(cause: Error): void {
