@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Metric from "effect/Metric"
 import * as Scope from "effect/Scope"
-import { described, postWith, readAll, request, seenByClient, seenByFetch, seenBySdk } from "./support.ts"
+import { described, postWith, readAll, request, seenByClient, seenByFetch, seenBySdk, transports } from "./support.ts"
 
 const streamed = { ...request, stream: true }
 const plan = (after: FaultStep.FaultStepInput) => ({ plan: { after } })
@@ -221,6 +221,17 @@ describe("what a client may ask of fetch", () => {
       }
       assert.deepStrictEqual(yield* api.requests, [])
     }).pipe(Effect.scoped))
+
+  it.live("HEAD has no body, as on a socket", () =>
+    Effect.gen(function*() {
+      for (const serve of [transports.socket, transports.memory]) {
+        const api = yield* serve({})
+        const response = yield* Effect.promise(() => api.fetch(`${api.url}/v1/messages`, { method: "HEAD" }))
+        assert.strictEqual(response.status, 405)
+        assert.isNull(response.body)
+        assert.isAbove(Number(response.headers.get("content-length")), 0)
+      }
+    }))
 
   it.effect("spaces are reached by it too", () =>
     Effect.gen(function*() {

@@ -12,6 +12,8 @@ export interface MemoryRequest {
   readonly headers: RequestHeaders
   readonly body: Uint8Array
   readonly signal: AbortSignal | undefined
+  /** What keeps the signal alive, if something has to. */
+  readonly sources?: ReadonlyArray<unknown>
 }
 
 /** Runs something when a time has passed, unless it is canceled. */
@@ -78,7 +80,7 @@ export class MemoryConnection implements Connection {
       this.#fail(FetchErrors.fetchFailed(FetchErrors.noHttp("Invalid character in Content-Length", "")))
       return this.#end("answered")
     }
-    const bodiless = statusesWithoutBody.has(status)
+    const bodiless = this.method === "HEAD" || statusesWithoutBody.has(status)
     this.#body = new MemoryBody(bodiless ? 0 : announced, {
       onHungry: () => this.#limitSilence(() => FetchErrors.terminated(FetchErrors.bodyTimeout())),
       onFed: () => this.#stopTimer(),
