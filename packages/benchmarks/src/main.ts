@@ -9,6 +9,7 @@ import { compare, type Contestant, lines } from "./compare.ts"
 import { benchFakeApi } from "./fakeApi.ts"
 import { benchKeys } from "./keys.ts"
 import { benchMemory } from "./memory.ts"
+import { benchOutage } from "./outage.ts"
 import { pipeline } from "./pipeline.ts"
 import { policies } from "./policies.ts"
 import { rejections } from "./rejections.ts"
@@ -40,7 +41,8 @@ const all = {
   memory: benchMemory,
   keys: benchKeys,
   bundle: benchBundle,
-  fakeApi: benchFakeApi
+  fakeApi: benchFakeApi,
+  outage: benchOutage
 }
 
 const wanted = process.argv.slice(2).filter((name) => name !== "--")

@@ -257,6 +257,21 @@ describe("the control endpoint", () => {
       }))
   }
 
+  for (const path of ["/..", "/../v1/messages", "/spaces/../plan", "/spaces/./a/plan", "//plan", "/%70lan"]) {
+    it.live(`${path} leads nowhere else`, () =>
+      Effect.gen(function*() {
+        const { api } = yield* serve
+        const status = yield* Effect.callback<number | undefined>((resume) => {
+          const { hostname, port } = new URL(api.url)
+          const asked = httpRequest({ hostname, port, path: `/_control${path}`, agent: false }, (response) => {
+            response.resume().once("end", () => resume(Effect.succeed(response.statusCode)))
+          })
+          asked.end()
+        })
+        assert.strictEqual(status, 404)
+      }))
+  }
+
   describe("and web pages", () => {
     const withHeaders = (url: string, headers: Readonly<Record<string, string>>): Effect.Effect<number | undefined> =>
       Effect.callback((resume) => {

@@ -5,6 +5,7 @@ import * as Schema from "effect/Schema"
 import * as FakeClaudeApi from "../src/FakeClaudeApi.ts"
 import * as FaultPlan from "../src/FaultPlan.ts"
 import * as FaultStep from "../src/FaultStep.ts"
+import { Draws, mostRemembered } from "../src/internal/fake/Draw.ts"
 import { StepQueue } from "../src/internal/fake/StepQueue.ts"
 import { post, request } from "./FakeClaudeApi.rawClient.ts"
 
@@ -27,6 +28,20 @@ const struck = (fault: FaultPlan.FaultPlan, contents: ReadonlyArray<string>): Re
 }
 
 const Contents = Schema.Array(Schema.Literals(["a", "b", "c", "longer text", "a0", ""]))
+
+describe("what a server remembers of requests", () => {
+  it("has a bound, and the one that was not asked for longest goes first", () => {
+    const draws = new Draws("seed")
+    const draw = (content: string) => draws.next(content)("share")
+    const once = { old: draw("old"), kept: draw("kept") }
+    for (let index = 0; index < mostRemembered - 2; index++) draw(String(index))
+    const twice = draw("kept")
+    assert.notStrictEqual(twice, once.kept)
+    draw("one more")
+    assert.strictEqual(draw("old"), once.old)
+    assert.notInclude([once.kept, twice], draw("kept"))
+  })
+})
 
 describe("shares", () => {
   it("are what the plan says, of different requests and of one that repeats", () => {

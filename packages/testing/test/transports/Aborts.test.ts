@@ -2,7 +2,12 @@ import * as FaultStep from "@effect-claude/testing/FaultStep"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { getEventListeners } from "node:events"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import { described, postWith, request, type Transport, transports } from "./support.ts"
+
+setFlagsFromString("--expose-gc")
+const collectGarbage = runInNewContext("gc") as () => void
 
 const streamed = { ...request, stream: true }
 
@@ -46,6 +51,31 @@ for (const transport of ["socket", "memory"] satisfies ReadonlyArray<Transport>)
         }))
     }
 
+    const bodyOf = (text: string): Readonly<Record<string, () => RequestInit>> => ({
+      "text": () => ({ body: text }),
+      "bytes": () => ({ body: Buffer.from(text) }),
+      "a stream": () => ({ body: new Response(text).body, duplex: "half" }) as RequestInit,
+      "a stream without an end": () => ({ body: new ReadableStream(), duplex: "half" }) as RequestInit
+    })
+    for (const [name, body] of Object.entries(bodyOf(JSON.stringify(request)))) {
+      for (const when of ["at once", "a moment later"]) {
+        it.live(`${when}, sending ${name}`, () =>
+          Effect.gen(function*() {
+            const api = yield* serve(FaultStep.slowFirstByte("1 hour"))
+            for (const wrap of [false, true]) {
+              const abort = new AbortController()
+              const url = `${api.url}/v1/messages`
+              const init = { method: "POST", headers: { "x-api-key": "key" }, signal: abort.signal, ...body() }
+              const answer = (wrap ? api.fetch(new Request(url, init)) : api.fetch(url, init)).catch(described)
+              if (when !== "at once") yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+              abort.abort()
+              assert.deepInclude(yield* Effect.promise(() => answer), { name: "AbortError" })
+            }
+            yield* api.awaitClosed.pipe(Effect.timeout("5 seconds"))
+          }))
+      }
+    }
+
     it.live("by canceling the body", () =>
       Effect.gen(function*() {
         const api = yield* serve(FaultStep.stallStream({ afterEvents: 3 }))
@@ -58,6 +88,23 @@ for (const transport of ["socket", "memory"] satisfies ReadonlyArray<Transport>)
 }
 
 describe("in memory", () => {
+  it.effect("a signal is heard though its Request is gone", () =>
+    Effect.gen(function*() {
+      const api = yield* transports.memory({ after: FaultStep.slowFirstByte("1 hour") })
+      const abort = new AbortController()
+      const answer = (() =>
+        api.fetch(
+          new Request(`${api.url}/v1/messages`, { method: "POST", body: JSON.stringify(request), signal: abort.signal })
+        ).catch(described))()
+      yield* api.awaitRequests(1)
+      for (let round = 0; round < 3; round++) {
+        collectGarbage()
+        yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+      }
+      abort.abort()
+      assert.deepInclude(yield* Effect.promise(() => answer), { name: "AbortError" })
+    }).pipe(Effect.scoped))
+
   it.effect("no listener stays on a signal that lives longer than its call", () =>
     Effect.gen(function*() {
       const api = yield* transports.memory({

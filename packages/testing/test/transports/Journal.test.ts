@@ -82,6 +82,37 @@ describe("the journal", () => {
       assert.notDeepEqual(FakeClaudeApi.comparable(other), one)
     }))
 
+  it.live("is the same for concurrent callers with shares, rate limits and a ramp", () =>
+    Effect.gen(function*() {
+      // What a limit lets through is a matter of order, so these callers all say the same.
+      const limited: FaultPlan.FaultPlanInput = {
+        seed: "a night",
+        outages: plan.outages,
+        rateLimits: { requests: 25, window: "1 hour", ramp: { requests: 20 } }
+      }
+      const same = (transport: Transport, concurrency: number | "unbounded") =>
+        Effect.scoped(Effect.gen(function*() {
+          const api: Reached = yield* transports[transport](limited)
+          yield* Effect.forEach(Array.from({ length: 40 }), () => seenByFetch(api, request), {
+            concurrency,
+            discard: true
+          })
+          yield* api.awaitEnded(40)
+          return FakeClaudeApi.comparable(yield* api.journal)
+        }))
+      const one = yield* same("memory", 1)
+      assert.deepStrictEqual(yield* same("memory", "unbounded"), one)
+      assert.deepStrictEqual(yield* same("socket", "unbounded"), one)
+      const did = one.map((entry) => entry.did)
+      assert.strictEqual(did.filter((words) => words === "rate limit of ramp").length, 20)
+      assert.sameMembers([...new Set(did)], [
+        "rate limit of ramp",
+        "error 529 overloaded_error",
+        "message, close after 100 bytes",
+        "message"
+      ])
+    }))
+
   it.effect("has times where they are virtual", () =>
     Effect.gen(function*() {
       const api = yield* FakeClaudeApi.makeInMemory({ plan: { after: FaultStep.slowFirstByte("2 minutes") } })

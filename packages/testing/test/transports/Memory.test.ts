@@ -5,8 +5,9 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Metric from "effect/Metric"
 import * as Scope from "effect/Scope"
-import { described, postWith, readAll, request, seenByClient, seenByFetch, seenBySdk } from "./support.ts"
+import { described, postWith, readAll, request, seenByClient, seenByFetch, seenBySdk, transports } from "./support.ts"
 
 const streamed = { ...request, stream: true }
 const plan = (after: FaultStep.FaultStepInput) => ({ plan: { after } })
@@ -146,6 +147,33 @@ describe("bodies that nobody reads", () => {
     }))
 })
 
+describe("no fiber outlives its exchange", () => {
+  const steps: Readonly<Record<string, FaultStep.FaultStepInput>> = {
+    "an answer": FaultStep.message(),
+    "a reset": FaultStep.reset(),
+    "a connection that cannot be made": FaultStep.unreachable({ code: "ECONNREFUSED" }),
+    "a stream that is cut": FaultStep.cutStream({ afterEvents: 2 })
+  }
+  for (const [name, step] of Object.entries(steps)) {
+    it.effect(name, () => {
+      let running = 0
+      return Effect.gen(function*() {
+        const api = yield* FakeClaudeApi.makeInMemory(plan(step))
+        const before = running
+        for (let call = 0; call < 3; call++) yield* seenByFetch(api, streamed)
+        yield* Effect.yieldNow
+        assert.strictEqual(running - before, 0)
+      }).pipe(
+        Effect.scoped,
+        Effect.provideService(Metric.FiberRuntimeMetrics, {
+          recordFiberStart: () => running++,
+          recordFiberEnd: () => running--
+        })
+      )
+    })
+  }
+})
+
 describe("what a client may ask of fetch", () => {
   it.effect("a Request, a URL, bytes, streams, and reading into a buffer of its own", () =>
     Effect.gen(function*() {
@@ -193,6 +221,17 @@ describe("what a client may ask of fetch", () => {
       }
       assert.deepStrictEqual(yield* api.requests, [])
     }).pipe(Effect.scoped))
+
+  it.live("HEAD has no body, as on a socket", () =>
+    Effect.gen(function*() {
+      for (const serve of [transports.socket, transports.memory]) {
+        const api = yield* serve({})
+        const response = yield* Effect.promise(() => api.fetch(`${api.url}/v1/messages`, { method: "HEAD" }))
+        assert.strictEqual(response.status, 405)
+        assert.isNull(response.body)
+        assert.isAbove(Number(response.headers.get("content-length")), 0)
+      }
+    }))
 
   it.effect("spaces are reached by it too", () =>
     Effect.gen(function*() {

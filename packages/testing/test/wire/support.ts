@@ -50,6 +50,14 @@ export const withWire = <A, E, R>(
     return yield* use({ api, claude })
   }))
 
+/** The same without a socket, where many thousands of requests would take long. */
+export const withWireInMemory = <A, E, R>(use: (wire: Wire) => Effect.Effect<A, E, R>, pipeline?: Combinator) =>
+  Effect.scoped(Effect.gen(function*() {
+    const api = yield* FakeClaudeApi.makeInMemory()
+    const claude = yield* connect({ apiKey: Redacted.make(apiKey), sdk: { fetch: api.fetch } }, pipeline)
+    return yield* use({ api, claude })
+  }))
+
 /** The service of a client with these options behind a pipeline. */
 export const connect = (options: AnthropicClient.Options, pipeline?: Combinator) => {
   const client = AnthropicClient.layer(options)

@@ -66,6 +66,6 @@ export interface Connection {
   /** Ends the exchange as if the connection had not been made; a transport that has one already closes it. */
   readonly fail: (code: ConnectFailure) => void
 
-  /** Calls the listener once, when the exchange is over. */
+  /** Calls the listener once: when the exchange is over, or now if it is over already. */
   readonly onEnd: (listener: (ending: Ending) => void) => void
 }

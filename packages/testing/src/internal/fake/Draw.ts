@@ -9,6 +9,9 @@ export const fraction = (text: string): number => {
   return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32
 }
 
+/** How many different requests are told from new ones. A server runs for days; beyond that the oldest begin again at the first. */
+export const mostRemembered = 100_000
+
 /**
  * Draws for requests that depend on the seed, on what a request says and on how often it was said before. The order in
  * which different requests arrive changes nothing.
@@ -26,7 +29,17 @@ export class Draws {
     // Twice 32 bits, so that no two of a million requests are taken for the same.
     const said = `${fraction(`${this.#seed}\n${content}`)} ${fraction(`${content}\n${this.#seed}`)}`
     const times = (this.#times.get(said) ?? 0) + 1
+    // Last is what was said last.
+    this.#times.delete(said)
     this.#times.set(said, times)
+    if (this.#times.size > mostRemembered) this.#forgetOldest()
     return (name) => fraction(`${name}\n${said}\n${times}`)
+  }
+
+  #forgetOldest(): void {
+    for (const oldest of this.#times.keys()) {
+      this.#times.delete(oldest)
+      return
+    }
   }
 }

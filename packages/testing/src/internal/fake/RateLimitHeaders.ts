@@ -1,11 +1,22 @@
 import type { LimitName, RateLimits, Reported, Tier } from "./RateLimits.ts"
 
-const headerNames: Readonly<Record<LimitName | "tokens", string>> = {
-  requests: "requests",
-  inputTokens: "input-tokens",
-  outputTokens: "output-tokens",
-  tokens: "tokens"
+/** The names of the three headers of a bucket. */
+const namesOf = (bucket: string) => ({
+  limit: `anthropic-${bucket}-limit`,
+  remaining: `anthropic-${bucket}-remaining`,
+  reset: `anthropic-${bucket}-reset`
+})
+
+type HeaderNames = ReturnType<typeof namesOf>
+
+const headerNames = {
+  requests: namesOf("ratelimit-requests"),
+  inputTokens: namesOf("ratelimit-input-tokens"),
+  outputTokens: namesOf("ratelimit-output-tokens"),
+  tokens: namesOf("ratelimit-tokens")
 }
+const priorityNames = { inputTokens: namesOf("priority-input-tokens"), outputTokens: namesOf("priority-output-tokens") }
+const fastNames = { inputTokens: namesOf("fast-input-tokens"), outputTokens: namesOf("fast-output-tokens") }
 
 const tokenNames = ["inputTokens", "outputTokens"] as const
 const reportedNames = ["requests", "inputTokens", "outputTokens", "tokens"] as const
@@ -25,20 +36,20 @@ export const rateLimitHeaders = (
   const fast = tier === "fast" ? limits.reportTier("fast", now) : undefined
   const headers: Record<string, string> = {}
   for (const name of reportedNames) {
-    setHeaders(headers, `ratelimit-${headerNames[name]}`, report[name])
+    setHeaders(headers, headerNames[name], report[name])
   }
   for (const name of tokenNames) {
-    if (priority !== undefined) setHeaders(headers, `priority-${headerNames[name]}`, priority[name])
-    if (fast !== undefined) setHeaders(headers, `fast-${headerNames[name]}`, fast[name])
+    if (priority !== undefined) setHeaders(headers, priorityNames[name], priority[name])
+    if (fast !== undefined) setHeaders(headers, fastNames[name], fast[name])
   }
   return headers
 }
 
 // Every answer has a dozen of these, which is why they are set in place.
-const setHeaders = (headers: Record<string, string>, name: string, bucket: Reported): void => {
-  headers[`anthropic-${name}-limit`] = String(Math.round(bucket.limit))
-  headers[`anthropic-${name}-remaining`] = String(bucket.remaining)
-  headers[`anthropic-${name}-reset`] = resetText(bucket)
+const setHeaders = (headers: Record<string, string>, names: HeaderNames, bucket: Reported): void => {
+  headers[names.limit] = String(Math.round(bucket.limit))
+  headers[names.remaining] = String(bucket.remaining)
+  headers[names.reset] = resetText(bucket)
 }
 
 const minute = 60_000

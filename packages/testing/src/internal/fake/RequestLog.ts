@@ -84,9 +84,11 @@ export class RequestLog {
 const secretHeaders = new Set(["x-api-key", "authorization", "proxy-authorization", "cookie"])
 
 /** Header values as text, those that carry a secret replaced. */
-export const recordedHeaders = (headers: RequestHeaders): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(headers).flatMap(([name, value]) =>
-      value === undefined ? [] : [[name, secretHeaders.has(name) ? "<redacted>" : String(value)]]
-    )
-  )
+export const recordedHeaders = (headers: RequestHeaders): Record<string, string> => {
+  const recorded: Record<string, string> = {}
+  for (const name in headers) {
+    const value = headers[name]
+    if (value !== undefined) recorded[name] = secretHeaders.has(name) ? "<redacted>" : String(value)
+  }
+  return recorded
+}

@@ -234,5 +234,11 @@ const lowerCased = (headers: PlannedHeaders) =>
     ? undefined
     : Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
 
-const present = (headers: { readonly [name: string]: string | null }): ResponseHeaders =>
-  Object.fromEntries(Object.entries(headers).filter((header): header is [string, string] => header[1] !== null))
+const present = (headers: { readonly [name: string]: string | null }): ResponseHeaders => {
+  const sent: Record<string, string> = {}
+  for (const name in headers) {
+    const value = headers[name]
+    if (typeof value === "string") sent[name] = value
+  }
+  return sent
+}

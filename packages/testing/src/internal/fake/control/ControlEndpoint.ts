@@ -53,6 +53,12 @@ interface ControlRequest {
 
 const root = "/_control"
 
+// Not by a URL, which takes dots out of a path: what is asked for stands there as it is.
+const parts = (target: string): { readonly path: ReadonlyArray<string>; readonly query: URLSearchParams } => {
+  const [pathname = "", ...rest] = target.replace(/#.*$/s, "").split("?")
+  return { path: pathname.slice(root.length).split("/").slice(1), query: new URLSearchParams(rest.join("?")) }
+}
+
 /** Whether a request is for the endpoint, which no path of the API collides with. */
 export const isControl = ({ target }: Connection): boolean => /^\/_control(?:[/?]|$)/.test(target)
 
@@ -85,8 +91,8 @@ export class ControlEndpoint {
       )
     }
     if (text === undefined) return invalid("The body is above 32 MB")
-    const { pathname, searchParams: query } = new URL(connection.target, "http://localhost")
-    return Effect.flatMap(this.#handlers(pathname.slice(root.length).split("/").slice(1)), (handlers) => {
+    const { path, query } = parts(connection.target)
+    return Effect.flatMap(this.#handlers(path), (handlers) => {
       const handler = Object.entries(handlers).find(([method]) => method === connection.method)?.[1]
       return handler === undefined
         ? Effect.fail(
@@ -103,7 +109,9 @@ export class ControlEndpoint {
 
   #handlers(path: ReadonlyArray<string>): Effect.Effect<Handlers, Refused> {
     const [first, id, ...rest] = path
-    if (first === undefined || first === "") return Effect.succeed({ GET: () => this.#serverState() })
+    if (first === undefined || (first === "" && path.length === 1)) {
+      return Effect.succeed({ GET: () => this.#serverState() })
+    }
     if (first !== "spaces") return placeHandlers(this.#shared(), path)
     if (id === undefined) return Effect.succeed({ POST: ({ text }) => this.#begin(text) })
     const space = this.#spaces.get(id)

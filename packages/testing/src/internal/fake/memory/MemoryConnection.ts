@@ -12,6 +12,8 @@ export interface MemoryRequest {
   readonly headers: RequestHeaders
   readonly body: Uint8Array
   readonly signal: AbortSignal | undefined
+  /** What keeps the signal alive, if something has to. */
+  readonly sources?: ReadonlyArray<unknown>
 }
 
 /** Runs something when a time has passed, unless it is canceled. */
@@ -72,13 +74,14 @@ export class MemoryConnection implements Connection {
   flushHead(): void {
     if (this.#head === undefined || this.#body !== undefined || this.#ending !== undefined) return
     this.#stopTimer()
-    const { headers, status } = this.#head
-    const announced = announcedLength(headers)
+    const { status } = this.#head
+    const headers = sentHeaders(this.#head.headers)
+    const announced = announcedLength(headers["content-length"])
     if (Number.isNaN(announced)) {
       this.#fail(FetchErrors.fetchFailed(FetchErrors.noHttp("Invalid character in Content-Length", "")))
       return this.#end("answered")
     }
-    const bodiless = statusesWithoutBody.has(status)
+    const bodiless = this.method === "HEAD" || statusesWithoutBody.has(status)
     this.#body = new MemoryBody(bodiless ? 0 : announced, {
       onHungry: () => this.#limitSilence(() => FetchErrors.terminated(FetchErrors.bodyTimeout())),
       onFed: () => this.#stopTimer(),
@@ -91,7 +94,7 @@ export class MemoryConnection implements Connection {
     const response = new Response(bodiless ? null : this.#body.stream, {
       status,
       statusText: STATUS_CODES[status] ?? "unknown",
-      headers: sentHeaders(headers)
+      headers
     })
     Object.defineProperty(response, "url", { value: this.#request.url.href.replace(/#.*$/s, "") })
     if (bodiless) this.#forget()
@@ -140,7 +143,8 @@ export class MemoryConnection implements Connection {
   }
 
   onEnd(listener: (ending: Ending) => void): void {
-    this.#endListeners.push(listener)
+    if (this.#ending === undefined) this.#endListeners.push(listener)
+    else listener(this.#ending)
   }
 
   #cutBody(cause: Error): void {
@@ -189,21 +193,14 @@ const breakCauses: { readonly [How in Break]: () => Error } = {
   garbage: () => FetchErrors.noHttp("Expected HTTP/, RTSP/ or ICE/", "%% this is not HTTP %%\r\n\r\n")
 }
 
-const contentLength = (headers: ResponseHeaders): string | undefined => {
-  const name = Object.keys(headers).find((name) => name.toLowerCase() === "content-length")
-  return name === undefined ? undefined : String(headers[name])
-}
-
 /** The length that the headers announce; not a number if they announce something else. */
-const announcedLength = (headers: ResponseHeaders): number | undefined => {
-  const length = contentLength(headers)
-  return length === undefined ? undefined : /^\d+$/.test(length) ? Number(length) : Number.NaN
-}
+const announcedLength = (length: string | undefined): number | undefined =>
+  length === undefined ? undefined : /^\d+$/.test(length) ? Number(length) : Number.NaN
 
 /** With what node's server adds. */
-const sentHeaders = (headers: ResponseHeaders): Headers => {
-  const sent = new Headers({ connection: "keep-alive", "keep-alive": "timeout=60" })
-  for (const name in headers) sent.set(name, String(headers[name]))
-  if (!sent.has("content-length")) sent.set("transfer-encoding", "chunked")
+const sentHeaders = (headers: ResponseHeaders): Record<string, string> => {
+  const sent: Record<string, string> = { connection: "keep-alive", "keep-alive": "timeout=60" }
+  for (const name in headers) sent[name.toLowerCase()] = String(headers[name])
+  if (sent["content-length"] === undefined) sent["transfer-encoding"] = "chunked"
   return sent
 }

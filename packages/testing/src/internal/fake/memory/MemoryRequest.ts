@@ -8,22 +8,31 @@ export const readRequest = (input: Input, init: Init = {}): MemoryRequest | Prom
   const { body = null, method = "GET" } = init
   // What clients send, at a tenth of what a `Request` costs.
   if (!(input instanceof Request) && (body === null || typeof body === "string")) {
-    init.signal?.throwIfAborted()
     if (method === "POST" || (body === null && (method === "GET" || method === "DELETE"))) {
-      const headers = new Headers(init.headers)
+      // One that is there is only read: most of what `Headers` costs is to make them.
+      const headers = body === null && init.headers instanceof Headers ? init.headers : new Headers(init.headers)
       if (body !== null && !headers.has("content-type")) headers.set("content-type", "text/plain;charset=UTF-8")
       return sent({ method, url: new URL(input), headers, signal: init.signal ?? undefined }, Buffer.from(body ?? ""))
     }
   }
-  return readWhole(new Request(input, init))
+  return readWhole(input, new Request(input, init))
 }
 
-const readWhole = async (request: Request): Promise<MemoryRequest> => {
-  request.signal.throwIfAborted()
-  const body = new Uint8Array(await request.arrayBuffer())
+const readWhole = async (input: Input, request: Request): Promise<MemoryRequest> => {
   const { headers, method, signal, url } = request
-  return sent({ method, url: new URL(url), headers, signal }, body)
+  signal.throwIfAborted()
+  const body = new Uint8Array(await untilAborted(request.arrayBuffer(), signal))
+  // The signal of a request follows the one it was made with only as long as the request is there.
+  return { ...sent({ method, url: new URL(url), headers, signal }, body), sources: [input, request] }
 }
+
+/** What is being read, unless the client does not want to send it any more. */
+const untilAborted = <A>(reading: Promise<A>, signal: AbortSignal): Promise<A> =>
+  new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason)
+    signal.addEventListener("abort", onAbort)
+    reading.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort))
+  })
 
 const methodsWithBody = new Set(["POST", "PUT", "PATCH"])
 

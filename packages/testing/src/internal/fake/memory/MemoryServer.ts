@@ -40,7 +40,10 @@ export const make = Effect.fnUntraced(function*(options: {
   )
   return {
     fetch: async (input, init) => {
-      const request = await readRequest(input, init)
+      const read = readRequest(input, init)
+      // Without a turn where there is nothing to wait for, in which nobody would hear of an abort.
+      const request = read instanceof Promise ? await read : read
+      request.signal?.throwIfAborted()
       if (closed) throw FetchErrors.fetchFailed(FetchErrors.connectFailed("ECONNREFUSED", request.url))
       const connection = new MemoryConnection(request, timer)
       connections.add(connection)
