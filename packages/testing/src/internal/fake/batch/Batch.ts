@@ -1,5 +1,6 @@
 import type { MessageBatch, MessageBatchRequestCounts } from "@anthropic-ai/sdk/resources/messages/batches"
 import * as Duration from "effect/Duration"
+import { batchView } from "../../batch/BatchView.ts"
 import { answerMessage } from "../AnswerMessage.ts"
 import { errorBody, type PlannedError } from "../ApiErrors.ts"
 import type { BatchPlan } from "./BatchSchema.ts"
@@ -16,14 +17,10 @@ export interface BatchItem {
   readonly refusal: PlannedError | undefined
 }
 
-const day = Duration.toMillis(Duration.days(1))
-
 /** How long what is being processed holds up the end of a batch that was canceled. */
 const cancelTime = 50
 
 const noBetas: ReadonlySet<string> = new Set()
-
-const time = (millis: number): string => new Date(millis).toISOString()
 
 /** A batch. Its outcomes are worked out when they are asked for, and so always the same. */
 export class Batch {
@@ -68,21 +65,17 @@ export class Batch {
 
   /** The batch as the API shows it. */
   view(now: number, origin: string): MessageBatch {
-    const ended = this.hasEnded(now)
-    return {
+    const endedAt = this.hasEnded(now) ? this.#endsAt : undefined
+    return batchView({
       id: this.id,
-      type: "message_batch",
-      processing_status: ended ? "ended" : this.#canceledAt === undefined ? "in_progress" : "canceling",
-      request_counts: ended
-        ? this.#tally()
-        : { processing: this.size, succeeded: 0, errored: 0, canceled: 0, expired: 0 },
-      created_at: time(this.#createdAt),
-      expires_at: time(this.#createdAt + day),
-      ended_at: ended ? time(this.#endsAt) : null,
-      cancel_initiated_at: this.#canceledAt === undefined ? null : time(this.#canceledAt),
-      archived_at: ended && this.#isArchived ? time(this.#endsAt) : null,
-      results_url: this.hasResults(now) ? `${origin}/v1/messages/batches/${this.id}/results` : null
-    }
+      size: this.size,
+      createdAt: this.#createdAt,
+      canceledAt: this.#canceledAt,
+      endedAt,
+      archivedAt: this.#isArchived ? endedAt : undefined,
+      tally: () => this.#tally(),
+      origin
+    })
   }
 
   /** The lines of the results file, in an order that is not that of the requests and always the same. */

@@ -2,6 +2,7 @@ import type { MessageBatch, MessageBatchRequestCounts } from "@anthropic-ai/sdk/
 import type { BatchOutcome } from "@effect-claude/client/BatchOutcome"
 import type { BatchItem } from "@effect-claude/client/ClaudeBatches"
 import * as Duration from "effect/Duration"
+import { batchLifetime, batchView } from "../../batch/BatchView.ts"
 import type { ItemAnswer } from "./ItemAnswer.ts"
 import { outcomeOf } from "./ItemAnswer.ts"
 
@@ -14,15 +15,11 @@ export interface PlannedItem {
   readonly answer: ItemAnswer
 }
 
-const day = Duration.toMillis(Duration.days(1))
-
 /** How long results are kept after a batch was made. */
-const keptFor = 29 * day
+const keptFor = Duration.toMillis(Duration.days(29))
 
 /** How long what is being processed holds up the end of a batch that was canceled. */
 const cancelTime = 50
-
-const time = (millis: number): string => new Date(millis).toISOString()
 
 /** A batch as the API has it: its requests are processed in order and evenly, until its time is over. */
 export class ScriptedBatch {
@@ -45,7 +42,7 @@ export class ScriptedBatch {
   }
 
   get #endsAt(): number {
-    const planned = this.#createdAt + Math.min(this.#processing, day)
+    const planned = this.#createdAt + Math.min(this.#processing, batchLifetime)
     return this.#canceledAt === undefined ? planned : Math.min(planned, this.#canceledAt + cancelTime)
   }
 
@@ -62,22 +59,16 @@ export class ScriptedBatch {
   }
 
   view(now: number): MessageBatch {
-    const ended = this.hasEnded(now)
-    const archived = this.isArchived(now)
-    return {
+    return batchView({
       id: this.id,
-      type: "message_batch",
-      processing_status: ended ? "ended" : this.#canceledAt === undefined ? "in_progress" : "canceling",
-      request_counts: ended
-        ? this.#tally()
-        : { processing: this.size, succeeded: 0, errored: 0, canceled: 0, expired: 0 },
-      created_at: time(this.#createdAt),
-      expires_at: time(this.#createdAt + day),
-      ended_at: ended ? time(this.#endsAt) : null,
-      cancel_initiated_at: this.#canceledAt === undefined ? null : time(this.#canceledAt),
-      archived_at: archived ? time(this.#createdAt + keptFor) : null,
-      results_url: ended && !archived ? `https://api.anthropic.com/v1/messages/batches/${this.id}/results` : null
-    }
+      size: this.size,
+      createdAt: this.#createdAt,
+      canceledAt: this.#canceledAt,
+      endedAt: this.hasEnded(now) ? this.#endsAt : undefined,
+      archivedAt: this.isArchived(now) ? this.#createdAt + keptFor : undefined,
+      tally: () => this.#tally(),
+      origin: "https://api.anthropic.com"
+    })
   }
 
   /** What became of the requests once the batch has ended, the last first: nobody may rely on their order. */
@@ -94,7 +85,7 @@ export class ScriptedBatch {
 
   /** How many of the requests, in their order, had their turn. */
   get #due(): number {
-    const end = Math.min(this.#canceledAt ?? Infinity, this.#createdAt + day) - this.#createdAt
+    const end = Math.min(this.#canceledAt ?? Infinity, this.#createdAt + batchLifetime) - this.#createdAt
     return this.#processing <= end ? this.size : Math.floor(this.size * end / this.#processing)
   }
 
