@@ -110,6 +110,38 @@ describe("the limits of Node's fetch, in virtual time", () => {
       assert.deepInclude((failure as { readonly cause: object }).cause, closed)
       assert.strictEqual(yield* Clock.currentTimeMillis, 60_000)
     }).pipe(Effect.scoped, VirtualTime.run))
+
+  it.effect("leaves no timer behind when the client gives up before that", () =>
+    Effect.gen(function*() {
+      let asleep = 0
+      const clock = yield* Clock.Clock
+      const sleep: Clock.Clock["sleep"] = (duration) =>
+        Effect.suspend(() => {
+          asleep++
+          return Effect.ensuring(clock.sleep(duration), Effect.sync(() => asleep--))
+        })
+      // The rest is inherited, so that it stays a test clock.
+      const counting: Clock.Clock = Object.assign(Object.create(clock), { sleep })
+      const api = yield* Effect.provideService(
+        FakeClaudeApi.makeInMemory(
+          plan(FaultStep.response({
+            status: 200,
+            body: "abc",
+            headers: { "content-length": "10" },
+            bodyDelay: "1 second"
+          }))
+        ),
+        Clock.Clock,
+        counting
+      )
+      const controller = new AbortController()
+      const response = yield* Effect.promise(() => postWith(api, request, { signal: controller.signal }))
+      const reading = readAll(response)
+      yield* Effect.sleep("10 seconds")
+      controller.abort()
+      assert.property(yield* Effect.promise(() => reading), "failure")
+      assert.strictEqual(asleep, 0)
+    }).pipe(Effect.scoped, VirtualTime.run))
 })
 
 describe("bodies that nobody reads", () => {

@@ -84,7 +84,9 @@ export class MemoryConnection implements Connection {
     const bodiless = this.method === "HEAD" || statusesWithoutBody.has(status)
     this.#body = new MemoryBody(bodiless ? 0 : announced, {
       onHungry: () => this.#limitSilence(() => FetchErrors.terminated(FetchErrors.bodyTimeout())),
-      onFed: () => this.#stopTimer(),
+      onFed: () => {
+        if (this.#ending === undefined) this.#stopTimer()
+      },
       onRead: () => this.#forget(),
       onCancel: () => {
         this.#forget()
@@ -120,6 +122,7 @@ export class MemoryConnection implements Connection {
     return Effect.map(this.write(bytes), () => {
       if (this.#ending !== undefined) return
       if (this.#body?.isShort === true) {
+        this.#stopTimer()
         this.#stopTimer = this.#timer(keepAlive, () => this.#cutBody(FetchErrors.otherSideClosed()))
       } else this.#body?.end()
       this.#end("answered")
@@ -171,6 +174,8 @@ export class MemoryConnection implements Connection {
   }
 
   #limitSilence(error: () => Error): void {
+    // An answer that ended short has the limit of an idle connection, which is shorter.
+    if (this.#ending !== undefined) return
     this.#stopTimer = this.#timer(silenceLimit, () => {
       this.#fail(error())
       this.#end("clientClosed")
