@@ -1,8 +1,15 @@
+import { BatchLedgerError } from "@effect-claude/client/BatchError"
+import * as Prices from "@effect-claude/client/Prices"
+import * as TokenUsage from "@effect-claude/client/TokenUsage"
 import { assert, describe, it } from "@effect/vitest"
 import { servedBy } from "../src/internal/answer/servedBy.ts"
+import { continuationOf } from "../src/internal/stream/continuation.ts"
 import { makeTextTrack } from "../src/internal/stream/TextTrack.ts"
 import { addUsage, updatedUsage } from "../src/internal/stream/usageSum.ts"
 import { exactNumber, isSameJson } from "../src/internal/structured/jsonValue.ts"
+import { Book } from "../src/internal/usage/Book.ts"
+import { bookingOf } from "../src/internal/usage/bookingOf.ts"
+import { checkPrices } from "../src/internal/usage/checkPrices.ts"
 import { RecentKeys } from "../src/internal/usage/RecentKeys.ts"
 
 describe("values for the keys used most lately", () => {
@@ -114,5 +121,69 @@ describe("JSON values", () => {
     const exact = ["0", "-5", "1.5", "1e3", "9007199254740992", "10000000000000000000000"]
     for (const digits of exact) assert.strictEqual(exactNumber(digits), Number(digits), digits)
     for (const digits of ["9007199254740993", "1e400"]) assert.isUndefined(exactNumber(digits), digits)
+  })
+})
+
+describe("a book of usage", () => {
+  const model = "claude-sonnet-5-5"
+  const usage = { ...TokenUsage.zero, inputTokens: 5 }
+
+  it("begins anew when it is reset, by key and by model too, and numbers calls as they come", () => {
+    const book = new Book(Prices.known, 10)
+    const first = bookingOf({ model, key: "a", usage }, Prices.known, 1)
+    const second = bookingOf({ model, key: "b", usage }, Prices.known, 2)
+    assert.isAbove(second.entry.callId, first.entry.callId)
+    assert.deepStrictEqual([first.entry.reason, first.entry.attempt, first.entry.key], ["first", 1, "a"])
+    book.add([first], true)
+    book.add([second], true)
+    const { byKey, byModel, since, totals } = book.reset()
+    assert.deepStrictEqual([since, totals.calls, [...byKey.keys()], [...byModel.keys()]], [1, 2, ["a", "b"], [model]])
+    const empty = book.snapshot
+    assert.deepStrictEqual([empty.since, empty.totals.calls, empty.byKey.size, empty.byModel.size], [
+      undefined,
+      0,
+      0,
+      0
+    ])
+  })
+
+  it("has no price that is no number", () => {
+    const price = Prices.known[model]
+    assert.isDefined(price)
+    if (price === undefined) return
+    const { cacheRead, cacheWrite1h, cacheWrite5m, input, output } = price
+    const rates = { cacheRead, cacheWrite1h, cacheWrite5m, input, output }
+    const longPrompt = { ...rates, above: 200_000 }
+    assert.deepStrictEqual(checkPrices("owner", { m: { ...rates, longPrompt } }), { m: { ...rates, longPrompt } })
+    for (const wrong of [Number.NaN, -1]) {
+      const table = { m: { ...rates, longPrompt: { ...longPrompt, output: wrong } } }
+      assert.throws(() => checkPrices("owner", table), RangeError, /owner.*prices\.m\.longPrompt/)
+      const above = { m: { ...rates, longPrompt: { ...longPrompt, above: wrong } } }
+      assert.throws(() => checkPrices("owner", above), RangeError, /owner.*prices\.m\.longPrompt\.above/)
+      assert.throws(() => checkPrices("owner", { m: { ...rates, fast: wrong } }), RangeError, /owner.*prices\.m\.fast/)
+    }
+  })
+})
+
+describe("the request that goes on with an answer", () => {
+  const request = { model: "m", max_tokens: 2000, messages: [{ role: "user" as const, content: "a" }] }
+  const kept = {
+    blocks: [{ type: "text" as const, text: "word ".repeat(1000), citations: null }],
+    text: "word",
+    count: 1
+  }
+
+  it("has no budget to think that is not below what is left", () => {
+    const thinkingOf = (budget: number) =>
+      continuationOf({ ...request, thinking: { type: "enabled", budget_tokens: budget } }, kept as never, "prefill")
+    assert.isUndefined(thinkingOf(1500).thinking)
+    assert.isBelow(thinkingOf(1500).max_tokens, 1500)
+    assert.deepStrictEqual(thinkingOf(100).thinking, { type: "enabled", budget_tokens: 100 })
+  })
+})
+
+describe("a ledger of batches that cannot be read", () => {
+  it("stops, since whether the work was submitted is not known", () => {
+    assert.strictEqual(new BatchLedgerError({ message: "m", operation: "read" }).verdict._tag, "Stop")
   })
 })
