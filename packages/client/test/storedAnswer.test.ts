@@ -10,7 +10,7 @@ const message = staticMessage("hi", "claude-sonnet-5-5")
 
 describe("a message of the program's own", () => {
   it("has the shape of an answer, and used nothing", () => {
-    const { content, model, role, stop_reason: stopReason, type, usage } = message
+    const { content, model, role, stop_reason: stopReason, type, usage } = staticMessage("hi", "claude-sonnet-5-5")
     assert.deepStrictEqual([type, role, model, stopReason], ["message", "assistant", "claude-sonnet-5-5", "end_turn"])
     assert.deepStrictEqual(content, [{ type: "text", text: "hi", citations: null }])
     assert.deepStrictEqual([usage.input_tokens, usage.output_tokens], [0, 0])
