@@ -1,12 +1,14 @@
 import * as AnthropicClient from "@effect-claude/client/AnthropicClient"
 import * as ClaudeLayer from "@effect-claude/client/ClaudeLayer"
 import { ClaudeService } from "@effect-claude/client/ClaudeService"
+import { fromMessage } from "@effect-claude/client/MessageEvents"
 import { assert, describe, it } from "@effect/vitest"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
 
 const request = {
   model: "claude-sonnet-5-5",
@@ -67,6 +69,63 @@ describe("countTokens", () => {
     }).pipe(
       Effect.provide(clientOf(() => Promise.resolve(Response.json({}, { headers: { "request-id": "req_1" } }))))
     ))
+})
+
+describe("an answer that is none", () => {
+  const { messages, model } = request
+  const answering = (body: object) => clientOf(() => Promise.resolve(Response.json(body)))
+
+  for (const body of [{}, { type: "error", content: [] }, { content: [] }]) {
+    it.effect(`${JSON.stringify(body)} is no message`, () =>
+      Effect.gen(function*() {
+        assert.strictEqual((yield* Effect.flip(createMessage))._tag, "InvalidResponseError")
+      }).pipe(Effect.provide(answering(body))))
+  }
+
+  for (const body of [{ input_tokens: "5" }, { input_tokens: null }]) {
+    it.effect(`${JSON.stringify(body)} is no count`, () =>
+      Effect.gen(function*() {
+        const claude = yield* ClaudeService
+        assert.strictEqual((yield* Effect.flip(claude.countTokens({ model, messages })))._tag, "InvalidResponseError")
+      }).pipe(Effect.provide(answering(body))))
+  }
+
+  it.effect("a count is given as it is", () =>
+    Effect.gen(function*() {
+      const claude = yield* ClaudeService
+      assert.deepStrictEqual(yield* claude.countTokens({ model, messages }), { input_tokens: 5 })
+    }).pipe(Effect.provide(answering({ input_tokens: 5 }))))
+})
+
+describe("streamMessage", () => {
+  const streamed = Effect.flatMap(ClaudeService, (claude) => Stream.runCollect(claude.streamMessage(request)))
+
+  it.effect("asks for a stream, and gives its events", () =>
+    Effect.gen(function*() {
+      const bodies: Array<unknown> = []
+      const events = fromMessage(message as never)
+      const wire = events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join("")
+      const layer = clientOf((_, init) => {
+        if (typeof init?.body === "string") bodies.push(JSON.parse(init.body))
+        return Promise.resolve(new Response(wire, { headers: { "content-type": "text/event-stream" } }))
+      })
+      const seen = yield* Effect.provide(streamed, layer)
+      assert.deepStrictEqual(seen.map(({ type }) => type), events.map(({ type }) => type))
+      assert.deepStrictEqual(bodies, [{ ...request, stream: true }])
+    }))
+
+  it.effect("fails with what the server said in place of a stream", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(Effect.provide(
+        streamed,
+        clientOf(() =>
+          Promise.resolve(Response.json({ type: "error", error: { type: "overloaded_error", message: "m" } }, {
+            status: 529
+          }))
+        )
+      ))
+      assert.strictEqual(error._tag, "OverloadedError")
+    }))
 })
 
 describe("layerConfig", () => {

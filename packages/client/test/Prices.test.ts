@@ -26,6 +26,12 @@ describe("Prices.known", () => {
     }
   })
 
+  it("tells no cost of a model whose price is not known", () => {
+    const used = usage({ inputTokens: 1_000_000 })
+    assert.isUndefined(Prices.cost(used, "made-up"))
+    assert.isNumber(Prices.cost(used, "claude-sonnet-5-5"))
+  })
+
   it("knows no property of a table, and no date but one at the end", () => {
     for (const name of ["", "constructor", "__proto__", "claude-opus-5-5-2026", "20251001-claude-haiku-4-5"]) {
       assert.isUndefined(Prices.of(name))

@@ -324,29 +324,37 @@ describe("a malformed event", () => {
 })
 
 describe("a 200 that is no stream", () => {
-  const rows: ReadonlyArray<readonly [string, Response, string]> = [
-    ["HTML", new Response("<html>Log in</html>", { headers: { "content-type": "text/html" } }), "InvalidResponseError"],
-    ["HTML that claims to be a stream", responseOf(["<!doctype html>\n<html>\n\n</html>"]), "InvalidResponseError"],
-    ["HTML without a content type", new Response(bodyOf(["<html>"])), "InvalidResponseError"],
-    ["an empty stream", responseOf([]), "InvalidResponseError"],
-    ["blank lines", responseOf(["\n\n\n\n"]), "InvalidResponseError"],
-    ["no body", new Response(null, { headers: { "content-type": "text/event-stream" } }), "InvalidResponseError"],
-    ["pings alone", responseOf(["event: ping\ndata: {}\n\n"]), "InvalidResponseError"],
+  const rows: ReadonlyArray<readonly [string, () => Response, string]> = [
+    [
+      "HTML",
+      () => new Response("<html>Log in</html>", { headers: { "content-type": "text/html" } }),
+      "InvalidResponseError"
+    ],
+    [
+      "HTML that claims to be a stream",
+      () => responseOf(["<!doctype html>\n<html>\n\n</html>"]),
+      "InvalidResponseError"
+    ],
+    ["HTML without a content type", () => new Response(bodyOf(["<html>"])), "InvalidResponseError"],
+    ["an empty stream", () => responseOf([]), "InvalidResponseError"],
+    ["blank lines", () => responseOf(["\n\n\n\n"]), "InvalidResponseError"],
+    ["no body", () => new Response(null, { headers: { "content-type": "text/event-stream" } }), "InvalidResponseError"],
+    ["pings alone", () => responseOf(["event: ping\ndata: {}\n\n"]), "InvalidResponseError"],
     [
       "a JSON error",
-      Response.json({ type: "error", error: { type: "overloaded_error", message: "m" } }),
+      () => Response.json({ type: "error", error: { type: "overloaded_error", message: "m" } }),
       "OverloadedError"
     ],
-    ["a JSON message", Response.json(message), "InvalidResponseError"],
+    ["a JSON message", () => Response.json(message), "InvalidResponseError"],
     [
       "HTML that breaks off",
-      new Response(bodyOf(["<html>", new TypeError("terminated")]), { headers: { "content-type": "text/html" } }),
+      () => new Response(bodyOf(["<html>", new TypeError("terminated")]), { headers: { "content-type": "text/html" } }),
       "ConnectionError"
     ]
   ]
   for (const [name, response, tag] of rows) {
     it(name, async () => {
-      const { error } = await read(response)
+      const { error } = await read(response())
       assert.strictEqual(error?._tag, tag)
       assert.strictEqual(error?.verdict._tag, "Retry")
       assert.strictEqual(error?.attempt, 2)
