@@ -1,3 +1,5 @@
+import { OccurrenceCounter } from "../OccurrenceCounter.ts"
+
 // Murmur's multipliers and shifts, in two lanes: what is wanted of them is only that one character changes every bit.
 const lane = (text: string, start: number, multiplier: number): number => {
   let state = start
@@ -33,20 +35,11 @@ export const maxContents = 10_000
 
 /** Numbers the calls of the same content, for as many contents as it remembers: those used last. */
 export class ContentCounter {
-  readonly #counts = new Map<string, number>()
+  readonly #counter = new OccurrenceCounter(maxContents)
 
   /** The content of a call, and how often it has come with this one. */
   next(method: string, request: object): { readonly content: string; readonly count: number } {
     const content = digest(textOf(method, request))
-    const count = (this.#counts.get(content) ?? 0) + 1
-    this.#counts.delete(content)
-    this.#counts.set(content, count)
-    if (this.#counts.size > maxContents) {
-      for (const oldest of this.#counts.keys()) {
-        this.#counts.delete(oldest)
-        break
-      }
-    }
-    return { content, count }
+    return { content, count: this.#counter.next(content) }
   }
 }

@@ -1,3 +1,5 @@
+import { OccurrenceCounter } from "../OccurrenceCounter.ts"
+
 /**
  * A number from 0 up to 1 that a text always has: FNV-1a, its bits mixed so that similar texts come far apart.
  */
@@ -18,7 +20,7 @@ export const mostRemembered = 100_000
  */
 export class Draws {
   readonly #seed: string
-  readonly #times = new Map<string, number>()
+  readonly #times = new OccurrenceCounter(mostRemembered)
 
   constructor(seed: string) {
     this.#seed = seed
@@ -28,18 +30,7 @@ export class Draws {
   next(content: string): (name: string) => number {
     // Twice 32 bits, so that no two of a million requests are taken for the same.
     const said = `${fraction(`${this.#seed}\n${content}`)} ${fraction(`${content}\n${this.#seed}`)}`
-    const times = (this.#times.get(said) ?? 0) + 1
-    // Last is what was said last.
-    this.#times.delete(said)
-    this.#times.set(said, times)
-    if (this.#times.size > mostRemembered) this.#forgetOldest()
+    const times = this.#times.next(said)
     return (name) => fraction(`${name}\n${said}\n${times}`)
-  }
-
-  #forgetOldest(): void {
-    for (const oldest of this.#times.keys()) {
-      this.#times.delete(oldest)
-      return
-    }
   }
 }
